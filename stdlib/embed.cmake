@@ -1,0 +1,17 @@
+# Turns stdlib/**.lua into one C file: a sorted table of name, bytes, length.
+file(GLOB_RECURSE FILES RELATIVE ${ROOT} ${ROOT}/*.lua ${ROOT}/*.html)
+list(SORT FILES)
+set(ARRAYS "")
+set(ROWS "")
+set(N 0)
+foreach(FILE ${FILES})
+  file(READ ${ROOT}/${FILE} HEX HEX)
+  string(LENGTH "${HEX}" LENGTH)
+  math(EXPR LENGTH "${LENGTH} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," BYTES "${HEX}")
+  string(APPEND ARRAYS "static const unsigned char file_${N}[] = {${BYTES}0};\n")
+  string(APPEND ROWS "  {\"${FILE}\", file_${N}, ${LENGTH}},\n")
+  math(EXPR N "${N} + 1")
+endforeach()
+file(WRITE ${OUT} "// Generated from stdlib/.\n#include \"lua/host/stdlib.h\"\n${ARRAYS}
+const rl_stdlib_file rl_stdlib_files[] = {\n${ROWS}  {0, 0, 0}};\nconst int rl_stdlib_count = ${N};\n")
