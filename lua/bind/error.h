@@ -1,0 +1,28 @@
+// Error objects: tables {code=, message=, op=, path=, address=, cause=} with a metatable; tostring gives one line.
+#ifndef RL_BIND_ERROR_H
+#define RL_BIND_ERROR_H
+
+#include "lua/bind/state.h"
+#include "runtime/base/error.h"
+
+// "ENOENT", "TIMEOUT": the name of one of libuv's codes or of rille's own.
+const char *rl_code_name(int code);
+
+// Pushes an error object. `code` is a name; the message is formatted as by lua_pushfstring.
+void rl_push_error(lua_State *L, const char *code, const char *format, ...);
+int rl_raise(lua_State *L, const char *code, const char *format, ...);
+
+// A failed system call or operation: `op` is its name ("open"), `field` is "path", "address" or NULL, `subject` what it was
+// done to. Message: "open '/x': no such file or directory".
+void rl_push_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
+int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
+
+// True if the value at `index` is an error object with that code.
+bool rl_is_error(lua_State *L, int index, const char *code);
+
+// Records the value at the top as suppressed by the error at `index`; pops it.
+void rl_suppress(lua_State *L, int index);
+
+void rl_error_open(lua_State *L);
+
+#endif

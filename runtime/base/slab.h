@@ -1,0 +1,23 @@
+// Free lists by size class over malloc, for one thread: what is freed goes to the next that asks for the same size.
+// Sizes above RL_SLAB_MAX pass through to malloc. Chunks go back to the system only at fini.
+#ifndef RL_BASE_SLAB_H
+#define RL_BASE_SLAB_H
+
+#include <stddef.h>
+
+enum { RL_SLAB_STEP = 16, RL_SLAB_MAX = 1024, RL_SLAB_CLASSES = RL_SLAB_MAX / RL_SLAB_STEP };
+
+typedef struct rl_slab {
+  void *free[RL_SLAB_CLASSES];
+  char *bump, *bump_end;  // the current chunk's unused rest
+  void *chunks;           // all chunks, chained by their first word
+  size_t chunk_size;      // of the next chunk: doubles up to a limit
+} rl_slab;
+
+void rl_slab_init(rl_slab *s);
+void rl_slab_fini(rl_slab *s);  // frees every chunk; larger blocks belong to their owners
+void *rl_slab_alloc(rl_slab *s, size_t size);              // NULL when memory is out
+void rl_slab_free(rl_slab *s, void *block, size_t size);   // `size` as it was asked for
+void *rl_slab_realloc(rl_slab *s, void *block, size_t old_size, size_t new_size);
+
+#endif
