@@ -1,29 +1,46 @@
-// CPU work on the pool while the task waits.
+// CPU work on the pool while the task waits:
+//
+//   job *j = rl_offload_new(L, sizeof *j, 1);   checkpoint; pins argument 1; may raise: nothing is
+//   held yet j->base.run = ...; j->base.finish = ...;    fills it without raising return
+//   rl_offload_run(L, &j->base);         waits; returns what finish returns
+//
+// A task has at most one job on the pool: waiting for it is the backpressure.
 #ifndef RL_BIND_OFFLOAD_H
 #define RL_BIND_OFFLOAD_H
 
 #include "lua/bind/state.h"
 
-// A job embeds this first, and is allocated with malloc. `run` is called on a pool thread and sees no Lua; long kernels poll
-// `*cancelled` and give up early when it is set. `finish` turns the job into Lua values on the loop's thread, or raises;
-// `drop` frees it, exactly once, on the loop's thread, whether finish ran, raised, or the task left.
+// A job embeds this first.
 typedef struct rl_offload rl_offload;
 struct rl_offload {
-  rl_work work;       // runtime/thread/pool.h
+  rl_work work;
   rl_op op;
   rl_state *state;
+  // On a pool thread, without Lua. Long kernels poll `*cancelled` (every MiB or so) and give up
+  // early when it is set.
   void (*run)(rl_offload *job, const atomic_bool *cancelled);
+  // Turns the job into Lua values on the loop's thread, or raises. In a frame of its own, with the
+  // pinned value at 1.
   int (*finish)(lua_State *L, rl_offload *job);
+  // Releases what the job holds, exactly once, on the loop's thread, whether finish returned,
+  // raised or never ran. May be NULL. The job itself is freed after it.
   void (*drop)(rl_offload *job);
-  int pinned;         // a registry reference
-  bool left;
+  int pinned;  // a registry reference
 };
 
-// Runs `job` on the pool and waits; returns what finish returns. The value at `pinned` (0: none) stays alive until the job ends:
-// a string's bytes may be used in place. The caller has called rl_checkpoint before it made the job.
-int rl_offload_run(lua_State *L, rl_offload *job, int pinned);
+// A zeroed job of `size` bytes. The value at `pinned` (0: none) stays alive until the job has
+// ended, also when the task left earlier: a string's bytes may be used in place. Several values are
+// pinned as a table of them.
+void *rl_offload_new(lua_State *L, size_t size, int pinned);
+
+int rl_offload_run(lua_State *L, rl_offload *job);
 
 // The same at once on this thread, for work below the size worth a round trip.
 int rl_offload_inline(lua_State *L, rl_offload *job);
+
+// For work that needs no job at all: k(L, LUA_OK, ctx) does it at once. Call after rl_checkpoint;
+// `cost` is what it will cost in microseconds: the task goes to the back of the queue after some
+// hundred of them.
+int rl_work_now(lua_State *L, size_t cost, lua_KFunction k, lua_KContext ctx);
 
 #endif

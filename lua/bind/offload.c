@@ -1,0 +1,109 @@
+// CPU work on the pool while the task waits.
+#include "lua/bind/offload.h"
+
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "runtime/base/check.h"
+
+#include <stdlib.h>
+
+// On the loop's thread: the job has ended, or was never run.
+static void dispose(rl_offload *job) {
+  if (job->drop) job->drop(job);
+  luaL_unref(job->state->L, LUA_REGISTRYINDEX, job->pinned);
+  free(job);
+}
+
+static void on_run(rl_work *work) {
+  rl_offload *job = rl_container_of(work, rl_offload, work);
+  job->run(job, &work->cancelled);
+}
+
+static void on_done(rl_work *work, bool ran) {
+  rl_offload *job = rl_container_of(work, rl_offload, work);
+  if (rl_op_pending(&job->op)) {
+    rl_op_finish(&job->op, ran ? 0 : RL_CANCELLED);
+  } else {
+    dispose(job);  // the task has left
+  }
+}
+
+static rl_stop stop_job(rl_op *op) {
+  rl_offload *job = rl_container_of(op, rl_offload, op);
+  return rl_pool_cancel(&job->state->cpu, &job->work) ? RL_STOP_NOW : RL_STOP_LEAVE;
+}
+
+static const rl_op_kind offload_kind = {"cpu:work", stop_job, NULL, RL_HOLD_REAL};
+
+void *rl_offload_new(lua_State *L, size_t size, int pinned) {
+  rl_checkpoint(L);
+  RL_CHECK(size >= sizeof(rl_offload));
+  int ref = LUA_NOREF;
+  if (pinned) {
+    lua_pushvalue(L, pinned);
+    ref = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  rl_offload *job = calloc(1, size);
+  if (!job) {
+    luaL_unref(L, LUA_REGISTRYINDEX, ref);
+    rl_raise_sys(L, UV_ENOMEM, "offload", NULL, NULL);
+  }
+  job->state = rl_state_of(L);
+  job->pinned = ref;
+  atomic_init(&job->work.cancelled, false);
+  rl_op_init(&job->op, &offload_kind);
+  return job;
+}
+
+static int call_finish(lua_State *L) {
+  rl_offload *job = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, job->pinned);
+  return job->finish(L, job);
+}
+
+// Protected, so that the job is released also if finish raises.
+static int finish_job(lua_State *L, rl_offload *job) {
+  int base = lua_gettop(L);
+  if (!lua_checkstack(L, 2)) {
+    dispose(job);
+    return luaL_error(L, "stack overflow");
+  }
+  lua_pushcfunction(L, call_finish);
+  lua_pushlightuserdata(L, job);
+  int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  dispose(job);
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L) - base;
+}
+
+static int after_job(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  rl_offload *job = (rl_offload *)ctx;
+  int err = rl_awaited(L, &job->op);
+  if (err == 0) return finish_job(L, job);
+  dispose(job);
+  return rl_raise_sys(L, err, "offload", NULL, NULL);
+}
+
+int rl_offload_run(lua_State *L, rl_offload *job) {
+  rl_task *task = rl_current(L);
+  job->work.run = on_run;
+  job->work.done = on_done;
+  rl_op_begin(&job->op, task);
+  int err = rl_pool_submit(&job->state->cpu, &job->work, task);
+  if (err < 0) rl_op_finish(&job->op, err);
+  return rl_await(L, &job->op, after_job, (lua_KContext)job);
+}
+
+int rl_offload_inline(lua_State *L, rl_offload *job) {
+  job->run(job, &job->work.cancelled);
+  return finish_job(L, job);
+}
+
+int rl_work_now(lua_State *L, size_t cost, lua_KFunction k, lua_KContext ctx) {
+  rl_state *state = rl_state_of(L);
+  int units = cost < RL_BUDGET ? (int)cost : RL_BUDGET;
+  state->budget = state->budget > units ? state->budget - units : 1;
+  return rl_no_wait(L, k, ctx);
+}
