@@ -3,6 +3,7 @@
 #ifndef RL_CORE_LOOP_H
 #define RL_CORE_LOOP_H
 
+#include "runtime/base/chunks.h"
 #include "runtime/base/slab.h"
 #include "runtime/core/timer.h"
 
@@ -54,6 +55,7 @@ struct rl_loop {
   uv_loop_t own;
 
   rl_slab slab;            // records of tasks, scopes and ops
+  rl_chunks chunks;        // spare blocks for reading
 };
 
 // `uv` NULL: the loop makes its own. Negative: a libuv error, nothing to undo.

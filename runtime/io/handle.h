@@ -1,0 +1,23 @@
+// The life of a libuv handle: open, closing, closed. Its memory goes only after the close callback;
+// open and closing handles are counted in loop->handles. Loop thread only.
+#ifndef RL_IO_HANDLE_H
+#define RL_IO_HANDLE_H
+
+#include "runtime/core/loop.h"
+
+typedef struct rl_handle rl_handle;
+struct rl_handle {
+  rl_loop *loop;
+  uv_handle_t *uv;              // NULL: never opened
+  void (*closed)(rl_handle *);  // after the close callback: frees, or drops the handle's reference
+  bool closing;
+};
+
+// Right after a successful uv_*_init(`uv`): from here rl_handle_close is due. Takes uv->data.
+void rl_handle_opened(rl_handle *h, rl_loop *loop, void *uv, void (*closed)(rl_handle *));
+// Again, or never opened: changes nothing.
+void rl_handle_close(rl_handle *h);
+
+static inline bool rl_handle_open(const rl_handle *h) { return h->uv && !h->closing; }
+
+#endif

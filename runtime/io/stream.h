@@ -1,0 +1,129 @@
+// A stream: bytes that arrived and wait for the reader, bytes that were taken from the writer and
+// wait to go. One mechanism for sockets, pipes, terminals, files and filters such as TLS; a kind
+// supplies what differs. Loop thread only.
+//
+// Inward. Who needs bytes asks with rl_stream_wait_in; the kind's `pull` starts the delivery, and
+// the kind then calls rl_stream_arrived or rl_stream_ended. Bytes belong to the stream: a reader
+// that is cancelled takes none away. Outward. rl_stream_send takes what there is room for; the kind
+// reports with rl_stream_sent. Waiting is for room.
+#ifndef RL_IO_STREAM_H
+#define RL_IO_STREAM_H
+
+#include "runtime/base/buf.h"
+#include "runtime/base/check.h"
+#include "runtime/base/error.h"
+#include "runtime/core/loop.h"
+#include "runtime/core/op.h"
+
+#include <sys/types.h>
+
+enum {
+  RL_STREAM_IN_HIGH = 256 * 1024,  // above it a kind stops delivering, unless the reader wants more
+  RL_STREAM_IN_LOW = 64 * 1024,    // below it delivery goes on
+  RL_STREAM_OUT_HIGH = 64 * 1024,  // unsent bytes a kind keeps before `send` takes no more
+  RL_STREAM_OUT_LOW = 16 * 1024,   // a writer that was stopped goes on below it
+};
+
+typedef struct rl_stream rl_stream;
+
+typedef struct rl_stream_kind {
+  const char *name;     // "tcp": in reports
+  const char *subject;  // which field of an error names it: "address", "path", or NULL
+  // Bytes are wanted in `in`: starts or keeps up the delivery; may deliver before it returns.
+  // Called again and again.
+  void (*pull)(rl_stream *);
+  // Takes up to all bytes of `pieces`, at once or by keeping a copy (adding to `unsent`). The count
+  // taken (0: no room; rl_stream_sent will be called), or a negative error.
+  ssize_t (*send)(rl_stream *, const uv_buf_t *pieces, unsigned count);
+  // Half-close. Nothing is unsent. rl_stream_finished follows, perhaps before it returns. NULL:
+  // nothing to do.
+  void (*finish)(rl_stream *);
+  // Starts closing, once; drops the open stream's reference (rl_stream_unref) when the last
+  // callback has come.
+  void (*close)(rl_stream *);
+  // The last reference is gone: frees the kind's struct. The base has been emptied.
+  void (*free)(rl_stream *);
+  // The peer or path as text, NUL-terminated; "" if unknown. NULL: unknown.
+  void (*describe)(rl_stream *, char *text, size_t size);
+} rl_stream_kind;
+
+// What stands on top of a stream instead of a task: a filter. Both may be called from inside send
+// and pull.
+typedef struct rl_stream_above {
+  void (*in)(struct rl_stream_above *);   // bytes arrived, or the end
+  void (*out)(struct rl_stream_above *);  // bytes went, or cannot
+} rl_stream_above;
+
+struct rl_stream {
+  const rl_stream_kind *kind;
+  rl_loop *loop;
+  rl_stream_above *above;  // the filter that owns it, or NULL
+  rl_buf in;               // arrived; read at rl_buf_head, then rl_stream_consume
+  size_t scanned;          // of `in`: bytes in which a delimiter was sought in vain
+  size_t want;             // the reader sleeps until `in` holds as many
+  size_t unsent;           // taken and not gone
+  size_t mark;             // the writer sleeps until `unsent` is down to it
+  rl_op reader, writer;    // what the one reading and the one writing task wait for
+  int in_status;           // 0: more may come; UV_EOF or an error: after `in` nothing more
+  int out_status;          // 0: open; an error, RL_BROKEN (poisoned), RL_CLOSED (shut down)
+  uint32_t refs;
+  bool closed;     // rl_stream_close was called
+  bool partial;    // the writer waits with a part of its bytes taken: a cancel poisons
+  bool finishing;  // shutdown was asked for
+  bool finished;
+  bool paused;  // delivery stopped because `in` was full
+};
+
+// For kinds. One reference for the open stream (see `close`), one for the caller.
+void rl_stream_init(rl_stream *s, const rl_stream_kind *kind, rl_loop *loop);
+void rl_stream_arrived(rl_stream *s);            // `in` has grown
+void rl_stream_ended(rl_stream *s, int status);  // UV_EOF or an error; the first one stays
+void rl_stream_sent(rl_stream *s, size_t n);     // n of `unsent` went
+void rl_stream_out_failed(rl_stream *s, int status);
+void rl_stream_finished(rl_stream *s, int status);
+// One read: a chunk to read into (base NULL when memory is out), and later the same chunk with the
+// count of bytes in it (0: none). The stream takes the chunk over, or copies a few bytes and gives
+// it back. The two calls may be ticks apart.
+uv_buf_t rl_stream_chunk(rl_stream *s);
+void rl_stream_took(rl_stream *s, uv_buf_t chunk, size_t n);
+// True: `in` is full enough, and the kind stops delivering until the next pull. Asked by the kind
+// after each delivery.
+bool rl_stream_full(rl_stream *s);
+
+void rl_stream_ref(rl_stream *s);
+void rl_stream_unref(rl_stream *s);
+
+// Takes n bytes out of `in`; delivery goes on if it had stopped.
+void rl_stream_consume(rl_stream *s, size_t n);
+// Puts bytes in front of what arrived: what a parser read too far. False: memory is out.
+bool rl_stream_unread(rl_stream *s, const void *bytes, size_t n);
+
+static inline size_t rl_stream_len(const rl_stream *s) { return rl_buf_len(&s->in); }
+static inline bool rl_op_claimed(const rl_op *op) {
+  return op->state == RL_OP_PENDING || op->state == RL_OP_DONE;
+}
+// True: another task reads (writes), perhaps woken and not yet run.
+static inline bool rl_stream_reading(const rl_stream *s) { return rl_op_claimed(&s->reader); }
+static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(&s->writer); }
+
+// Begins to wait until `in` holds `want` bytes (at least one more than now) or has ended. s->reader
+// may be DONE on return. Nobody is reading. When the wait is over, rl_stream_read_done gives the
+// claim back. Cancelling loses nothing.
+void rl_stream_wait_in(rl_stream *s, size_t want, struct rl_task *task);
+static inline void rl_stream_read_done(rl_stream *s) { s->reader.state = RL_OP_IDLE; }
+
+// Takes what it can of `pieces`: 0 or more, or a negative error (the stream's out_status).
+ssize_t rl_stream_send(rl_stream *s, const uv_buf_t *pieces, unsigned count);
+// Begins to wait until no more than `mark` bytes are unsent, or the write side failed. `partial`:
+// see above.
+void rl_stream_wait_out(rl_stream *s, size_t mark, bool partial, struct rl_task *task);
+static inline void rl_stream_write_done(rl_stream *s) { s->writer.state = RL_OP_IDLE; }
+// Begins the half-close: what is unsent goes first. Waits as a writer does; cancelled, it goes on
+// alone.
+void rl_stream_wait_finish(rl_stream *s, struct rl_task *task);
+
+// Closes once. Who waits is woken with RL_CLOSED. Unsent bytes still go, for a while. Does not
+// wait, and does not free: the caller keeps its reference.
+void rl_stream_close(rl_stream *s);
+
+#endif
