@@ -1,10 +1,12 @@
 // How a C function waits, in three calls:
 //
-//   rl_checkpoint(L);                     raises if it cannot wait here, or if a cancellation is due
-//   rl_op_begin(op, rl_current(L)); ...   start the work; it may finish at once with rl_op_finish
-//   return rl_await(L, op, k, ctx);       k(L, status, ctx) runs when the op has left PENDING
+//   rl_checkpoint(L);                     raises if it cannot wait here, or if a cancellation is
+//   due rl_op_begin(op, rl_current(L)); ...   start the work; it may finish at once with
+//   rl_op_finish return rl_await(L, op, k, ctx);       k(L, status, ctx) runs when the op has left
+//   PENDING
 //
-// and k begins with rl_awaited(L, op). Nothing may be held across the checkpoint or the wait that only a return frees.
+// and k begins with rl_awaited(L, op). Nothing may be held across the checkpoint or the wait that
+// only a return frees.
 #ifndef RL_BIND_AWAIT_H
 #define RL_BIND_AWAIT_H
 
@@ -13,19 +15,26 @@
 // Every call that may wait begins with it, also when it will not have to.
 void rl_checkpoint(lua_State *L);
 
+// True if the caller could wait: for handlers that may be called where nothing can.
+bool rl_can_wait(lua_State *L);
+
 // The task that runs; rl_checkpoint has made sure there is one.
 rl_task *rl_current(lua_State *L);
 
-// Waits for `op`, which has begun; returns what `k` returns. If it is DONE already, k runs at once, within a budget.
+// Waits for `op`, which has begun; returns what `k` returns. If it is DONE already, k runs at once,
+// within a budget.
 int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx);
 
-// The first line of every k: raises if the wait was cancelled (then `op` may be gone), else returns the op's status.
+// The first line of every k: raises if the wait was cancelled (then `op` may be gone), else returns
+// the op's status.
 int rl_awaited(lua_State *L, const rl_op *op);
 
-// For calls that had nothing to wait for: counts against the budget, then k runs. `k` must not call rl_awaited with an op.
+// For calls that had nothing to wait for: counts against the budget, then k runs. `k` must not call
+// rl_awaited with an op.
 int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx);
 
-// Raises what is due for the current task, if anything is: for continuations that waited without an op.
+// Raises what is due for the current task, if anything is: for continuations that waited without an
+// op.
 void rl_raise_cancelled_if_due(lua_State *L);
 
 #endif

@@ -17,21 +17,28 @@ typedef struct rl_box {
 // Makes the class known to the state; doing so again changes nothing.
 void rl_class_open(lua_State *L, const rl_class *class);
 
-// Pushes a new object, zeroed but for its box, with `uservalues` user values. Its __gc must be safe on zeroes.
+// Pushes a new object, zeroed but for its box, with `uservalues` user values. Its __gc must be safe
+// on zeroes.
 void *rl_object_new(lua_State *L, const rl_class *class, int uservalues);
 void *rl_check_object(lua_State *L, int index, const rl_class *class);  // raises an argument error
-void *rl_test_object(lua_State *L, int index, const rl_class *class);   // NULL if it is something else
+void *rl_test_object(lua_State *L, int index,
+                     const rl_class *class);  // NULL if it is something else
 
-// Seconds as nanoseconds, rounded up. Negative and NaN are argument errors; beyond 290 years is RL_NEVER.
+// Seconds as nanoseconds, rounded up. Negative and NaN are argument errors; beyond 290 years is
+// RL_NEVER.
 uint64_t rl_check_seconds(lua_State *L, int index);
-uint64_t rl_to_seconds(lua_State *L, int index, const char *what);  // of an option's value, for its error
+uint64_t rl_to_seconds(lua_State *L, int index,
+                       const char *what);  // of an option's value, for its error
 
-// The options table at `index`, or none/nil: false. An unknown key is an error that names it. `names` ends with NULL.
+// The options table at `index`, or none/nil: false. An unknown key is an error that names it.
+// `names` ends with NULL.
 bool rl_check_options(lua_State *L, int index, const char *const *names);
 // Options by name, with defaults; a value of the wrong type is an error that names the option.
 bool rl_option_bool(lua_State *L, int index, const char *name, bool otherwise);
-lua_Integer rl_option_integer(lua_State *L, int index, const char *name, lua_Integer low, lua_Integer high, lua_Integer otherwise);
-const char *rl_option_string(lua_State *L, int index, const char *name, size_t *length, const char *otherwise);
+lua_Integer rl_option_integer(lua_State *L, int index, const char *name, lua_Integer low,
+                              lua_Integer high, lua_Integer otherwise);
+const char *rl_option_string(lua_State *L, int index, const char *name, size_t *length,
+                             const char *otherwise);
 uint64_t rl_option_seconds(lua_State *L, int index, const char *name, uint64_t otherwise);
 
 #endif

@@ -1,4 +1,5 @@
-// Error objects: tables {code=, message=, op=, path=, address=, cause=} with a metatable; tostring gives one line.
+// Error objects: tables {code=, message=, op=, path=, address=, cause=} with a metatable; tostring
+// gives one line.
 #ifndef RL_BIND_ERROR_H
 #define RL_BIND_ERROR_H
 
@@ -12,8 +13,8 @@ const char *rl_code_name(int code);
 void rl_push_error(lua_State *L, const char *code, const char *format, ...);
 int rl_raise(lua_State *L, const char *code, const char *format, ...);
 
-// A failed system call or operation: `op` is its name ("open"), `field` is "path", "address" or NULL, `subject` what it was
-// done to. Message: "open '/x': no such file or directory".
+// A failed system call or operation: `op` is its name ("open"), `field` is "path", "address" or
+// NULL, `subject` what it was done to. Message: "open '/x': no such file or directory".
 void rl_push_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
 int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
 
@@ -22,6 +23,10 @@ bool rl_is_error(lua_State *L, int index, const char *code);
 
 // Records the value at the top as suppressed by the error at `index`; pops it.
 void rl_suppress(lua_State *L, int index);
+
+// Pushes the list of errors suppressed by the one at `index`; false, and nothing pushed, if there
+// is none.
+bool rl_push_suppressed(lua_State *L, int index);
 
 void rl_error_open(lua_State *L);
 

@@ -11,8 +11,8 @@
 #include <lua.h>
 #include <lualib.h>
 
-typedef struct rl_ltask rl_ltask;
 typedef struct rl_state rl_state;
+typedef struct rl_ltask rl_ltask;
 
 // A coroutine of the pool: anchored once, at `anchor` in the registry's array of coroutines.
 typedef struct rl_co {
@@ -20,41 +20,72 @@ typedef struct rl_co {
   int anchor;
 } rl_co;
 
-typedef struct rl_ending {  // what a root scope or program ended with
-  int exit_code;
-  bool failed;
-} rl_ending;
+// Small integers that are given out and come back.
+typedef struct rl_ids {
+  int *free;
+  int count, cap, last;
+} rl_ids;
 
 enum { RL_BUDGET = 256 };  // waits ready at once before the task goes to the back of the queue
 
 struct rl_state {
   rl_loop loop;
-  lua_State *L;            // the main thread: never runs a task
-  rl_ltask *current;       // the task that runs, or NULL
-  lua_State *running;      // the innermost coroutine that runs it
-  lua_State *stuck;        // a coroutine in the resume chain that cannot yield, or NULL
-  int budget;              // waits ready at once that the current task has left
-  rl_scope *main_scope;    // around the main task
-  rl_scope *detached;      // around detached tasks
-  rl_list tasks;           // all that have not ended, in order of birth
-  uint64_t last_id;
-  uint32_t alive;          // count of `tasks`
-  rl_co *pool;             // coroutines to use again
-  int pool_count, pool_cap;
-  int cos, handles;        // registry references: anchored coroutines; handles by task slot (weak values)
-  int anchors, slots;      // in use so far
-  int *free_anchors, *free_slots;
-  int free_anchor_count, free_anchor_cap, free_slot_count, free_slot_cap;
-  int suppressed, traces;  // registry references: side tables of errors
-  struct rl_sites *sites;  // interned FILE:LINE
-  rl_ending ending;
-  rl_pool cpu;             // threads for CPU work, started at the first need
-  bool debug;
-  void *host;              // the floor above
+  lua_State *L;          // the main thread: never runs a task
+  rl_ltask *current;     // the task that runs, or NULL
+  lua_State *running;    // the innermost coroutine that runs it
+  lua_State *stuck;      // a coroutine in the resume chain that cannot yield, or NULL
+  int budget;            // waits ready at once that the current task has left
+  int close_depth;       // coroutine.close calls nested on the C stack
+  rl_scope *main_scope;  // around the main task
+  rl_scope *detached;    // around detached tasks
+  uint64_t last_id;      // of a task
+  uint32_t alive;        // tasks that have not ended
+  rl_co *pool;           // coroutines to use again
+  int pool_count;
+  rl_ids anchors, slots;
+  int cos, handles;   // registry references: coroutines by anchor; task handles by slot (weak)
+  int errors;         // registry reference: the metatable of error objects
+  int suppressed;     // registry reference: error -> list of suppressed ones (weak keys)
+  int traces;         // registry reference: error -> traceback (weak keys)
+  int transit;        // registry reference: the error that was raised again last, or 0
+  bool transit_task;  // it came from another task, with its trace complete
+  lua_State *transit_from;  // the coroutine it was raised in
+  int unclaimed;  // registry reference: scope -> handles of failed tasks nobody has awaited yet
+  int orphans;    // registry reference: list of failed detached tasks, reported at the end of the
+                  // tick
+  int orphan_count;
+  struct rl_sites *sites;       // interned FILE:LINE
+  rl_pool cpu;                  // threads for CPU work; none starts before the first job
+  size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
+  int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then
+  lua_Alloc alloc;  // the host's allocator, or NULL: the slab
+  void *alloc_ud;
+  bool failed;  // a detached task has failed: the program's exit status is 1
+  void (*report)(rl_state *, const char *text);  // of failures nobody awaits; NULL: stderr
+  void *host;                                    // of the floor above
 };
 
 static inline rl_state *rl_state_of(lua_State *L) {
   return (rl_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
 }
+
+typedef struct rl_state_options {
+  uv_loop_t *uv;    // NULL: its own
+  lua_Alloc alloc;  // NULL: the slab allocator
+  void *alloc_ud;
+  size_t memory_limit;
+  int pool_threads;  // 0: one a core
+  bool no_env;       // do not read RILLE_SEED, LUA_PATH...
+} rl_state_options;
+
+// Makes the Lua state with the standard libraries and rille's own coroutine functions. Negative: a
+// libuv error.
+int rl_state_init(rl_state *st, const rl_state_options *o);
+// Tasks must have ended. Closes the Lua state, runs the loop until every handle is closed, and
+// frees all.
+void rl_state_fini(rl_state *st);
+
+int rl_ids_take(rl_ids *ids);  // 0 when memory is out
+void rl_ids_give(rl_ids *ids, int id);
 
 #endif

@@ -1,4 +1,5 @@
-// A growable run of bytes with a consumed front. One thread. Growth fails with false and leaves the bytes as they were.
+// A growable run of bytes with a consumed front. One thread. Growth fails with false and leaves the
+// bytes as they were.
 #ifndef RL_BASE_BUF_H
 #define RL_BASE_BUF_H
 

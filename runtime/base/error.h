@@ -1,4 +1,5 @@
-// Error codes: negative ints. libuv's codes (UV_E...) pass through unchanged; rille's own start at -6000.
+// Error codes: negative ints. libuv's codes (UV_E...) pass through unchanged; rille's own start at
+// -6000.
 #ifndef RL_BASE_ERROR_H
 #define RL_BASE_ERROR_H
 

@@ -1,4 +1,5 @@
-// Intrusive lists: a doubly linked ring whose links know no owner. A link outside any list points to itself.
+// Intrusive lists: a doubly linked ring whose links know no owner. A link outside any list points
+// to itself.
 #ifndef RL_BASE_LIST_H
 #define RL_BASE_LIST_H
 

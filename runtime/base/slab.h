@@ -1,5 +1,6 @@
-// Free lists by size class over malloc, for one thread: what is freed goes to the next that asks for the same size.
-// Sizes above RL_SLAB_MAX pass through to malloc. Chunks go back to the system only at fini.
+// Free lists by size class over malloc, for one thread: what is freed goes to the next that asks
+// for the same size. Sizes above RL_SLAB_MAX pass through to malloc. Chunks go back to the system
+// only at fini.
 #ifndef RL_BASE_SLAB_H
 #define RL_BASE_SLAB_H
 
@@ -16,8 +17,8 @@ typedef struct rl_slab {
 
 void rl_slab_init(rl_slab *s);
 void rl_slab_fini(rl_slab *s);  // frees every chunk; larger blocks belong to their owners
-void *rl_slab_alloc(rl_slab *s, size_t size);              // NULL when memory is out
-void rl_slab_free(rl_slab *s, void *block, size_t size);   // `size` as it was asked for
+void *rl_slab_alloc(rl_slab *s, size_t size);             // NULL when memory is out
+void rl_slab_free(rl_slab *s, void *block, size_t size);  // `size` as it was asked for
 void *rl_slab_realloc(rl_slab *s, void *block, size_t old_size, size_t new_size);
 
 #endif

@@ -1,5 +1,6 @@
-// The loop: a first-in-first-out queue of jobs, timers, posts from other threads, and one poll of libuv between ticks.
-// It runs jobs and does not know tasks: `run` is given at birth. One thread, but for rl_loop_post.
+// The loop: a first-in-first-out queue of jobs, timers, posts from other threads, and one poll of
+// libuv between ticks. It runs jobs and does not know tasks: `run` is given at birth. One thread,
+// but for rl_loop_post.
 #ifndef RL_CORE_LOOP_H
 #define RL_CORE_LOOP_H
 
@@ -32,25 +33,25 @@ struct rl_loop {
   uint32_t ready;        // jobs in the queue
 
   rl_timers timers;
-  uint64_t now;          // of the current tick; rl_loop_update refreshes it
-  uint64_t skew;         // added to the real clock, so that time stays monotonic after a virtual spell
+  uint64_t now;   // as last read
+  uint64_t skew;  // added to the real clock, so that time stays monotonic after a virtual spell
   bool virtual_clock;
 
   uint32_t passive, real;  // ops that wait for the outside, by hold
   uint32_t handles;        // open or closing libuv handles of ours, besides the two below
   uint64_t ticks, polls;
-  uint64_t polled_at;      // real time of the last poll
+  uint64_t polled_at;  // real time of the last poll
 
-  uint64_t seed;           // of the order of equally ready jobs; 0: arrival order
+  uint64_t seed;  // of the order of equally ready jobs; 0: arrival order
   uint64_t rng;
 
-  uv_timer_t alarm;        // armed to the earliest timer
+  uv_timer_t alarm;  // armed to the earliest timer
   uint64_t alarm_due;
-  uv_async_t wakeup;       // posts, and wake-ups from signal handlers
+  uv_async_t wakeup;  // posts, and wake-ups from signal handlers
   uv_mutex_t post_lock;
   rl_post *posts, **posts_tail;
   bool closed_to_posts;
-  atomic_bool poked;       // something was posted since the last drain
+  atomic_bool poked;  // something was posted since the last drain
   bool owns_uv, closing;
   uv_loop_t own;
 
@@ -65,15 +66,19 @@ void rl_loop_close(rl_loop *loop);
 bool rl_loop_closed(const rl_loop *loop);
 void rl_loop_fini(rl_loop *loop);
 
-void rl_loop_ready(rl_loop *loop, rl_job *job);             // joins the tail
-void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job);  // joins the tail, and runs only after one more poll
+void rl_loop_ready(rl_loop *loop, rl_job *job);  // joins the tail
+void rl_loop_ready_after_poll(rl_loop *loop,
+                              rl_job *job);  // joins the tail, and runs only after one more poll
 
-uint64_t rl_loop_now(rl_loop *loop);     // nanoseconds, fresh, monotonic; stands still under a virtual clock
+uint64_t rl_loop_now(
+    rl_loop *loop);  // nanoseconds, fresh, monotonic; stands still under a virtual clock
 void rl_loop_set_virtual(rl_loop *loop, bool on);
 uint64_t rl_loop_random(rl_loop *loop);  // the seeded sequence
 
 int rl_loop_timer(rl_loop *loop, rl_timer *t, uint64_t due);
-static inline void rl_loop_timer_stop(rl_loop *loop, rl_timer *t) { rl_timer_stop(&loop->timers, t); }
+static inline void rl_loop_timer_stop(rl_loop *loop, rl_timer *t) {
+  rl_timer_stop(&loop->timers, t);
+}
 
 // Any thread. False: the loop is closing, and `drop` was not called.
 bool rl_loop_post(rl_loop *loop, rl_post *post);
@@ -81,7 +86,8 @@ void rl_loop_wake(rl_loop *loop);  // any thread and signal handlers: ends a pol
 
 // One tick: runs ready jobs, then polls. Blocks in the poll only if `block` and nothing is ready.
 void rl_loop_tick(rl_loop *loop, bool block);
-// Nothing ready, no timer, nothing awaited from outside, no post: no tick will ever change anything.
+// Nothing ready, no timer, nothing awaited from outside, no post: no tick will ever change
+// anything.
 bool rl_loop_stuck(const rl_loop *loop);
 
 #endif

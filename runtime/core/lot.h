@@ -1,5 +1,6 @@
-// A parking lot: sleeping tasks in arrival order. Every primitive of waiting for another task stands on it.
-// The lot owns no op. Hand-off is the rule: who unparks an op has already given it what it waited for.
+// A parking lot: sleeping tasks in arrival order. Every primitive of waiting for another task
+// stands on it. The lot owns no op. Hand-off is the rule: who unparks an op has already given it
+// what it waited for.
 #ifndef RL_CORE_LOT_H
 #define RL_CORE_LOT_H
 

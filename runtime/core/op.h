@@ -1,7 +1,8 @@
 // An op is one thing a task waits for: the protocol of waiting.
 //
-// PENDING -> DONE (the waker: rl_op_finish) or ABORTED (the canceller: rl_op_abort). Exactly one transition leaves
-// PENDING, synchronously; it takes the op off every queue and readies its task once. Loop thread only.
+// PENDING -> DONE (the waker: rl_op_finish) or ABORTED (the canceller: rl_op_abort). Exactly one
+// transition leaves PENDING, synchronously; it takes the op off every queue and readies its task
+// once. Loop thread only.
 #ifndef RL_CORE_OP_H
 #define RL_CORE_OP_H
 
@@ -28,21 +29,23 @@ typedef enum {
 } rl_hold;
 
 typedef struct rl_op_kind {
-  const char *name;           // as a report shows it: "tcp:read"
-  rl_stop (*stop)(rl_op *);   // called at most once, by the canceller; NULL: cannot be cancelled (a join)
-  void (*left)(rl_op *);      // when PENDING is left either way, or NULL: undoes what the start did elsewhere
+  const char *name;  // as a report shows it: "tcp:read"
+  rl_stop (*stop)(
+      rl_op *);  // called at most once, by the canceller; NULL: cannot be cancelled (a join)
+  void (*left)(
+      rl_op *);  // when PENDING is left either way, or NULL: undoes what the start did elsewhere
   rl_hold hold;
 } rl_op_kind;
 
 typedef enum { RL_OP_IDLE, RL_OP_PENDING, RL_OP_DONE, RL_OP_ABORTED } rl_op_state;
 
 struct rl_op {
-  rl_link link;           // in a parking lot, while parked
+  rl_link link;  // in a parking lot, while parked
   const rl_op_kind *kind;
-  struct rl_task *task;   // who waits
-  int32_t status;         // of a DONE op: >= 0 or a negative error
-  uint8_t state;          // rl_op_state
-  bool late;              // ABORTED, and the callback is still to come
+  struct rl_task *task;  // who waits
+  int32_t status;        // of a DONE op: >= 0 or a negative error
+  uint8_t state;         // rl_op_state
+  bool late;             // ABORTED, and the callback is still to come
 };
 
 static inline void rl_op_init(rl_op *op, const rl_op_kind *kind) {
@@ -61,8 +64,9 @@ static inline bool rl_op_busy(const rl_op *op) { return op->state == RL_OP_PENDI
 // The current task begins to wait for `op`. The caller has started the work, or is about to.
 void rl_op_begin(rl_op *op, struct rl_task *task);
 
-// The waker's transition. On an ABORTED op: the late callback, which readies the task if it stayed for it.
-// Returns true if the task will see `status`; false if nobody will, and the caller disposes of any result.
+// The waker's transition. On an ABORTED op: the late callback, which readies the task if it stayed
+// for it. Returns true if the task will see `status`; false if nobody will, and the caller disposes
+// of any result.
 bool rl_op_finish(rl_op *op, int status);
 
 // The canceller's transition: calls stop() and readies the task now or with the late callback.

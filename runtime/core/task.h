@@ -1,5 +1,5 @@
-// A task: what the scheduler knows of it. What it runs is the floor above's; here it is ready, running, blocked on one op,
-// or done, and it is a member of the scope it was spawned in.
+// A task: what the scheduler knows of it. What it runs is the floor above's; here it is ready,
+// running, blocked on one op, or done, and it is a member of the scope it was spawned in.
 #ifndef RL_CORE_TASK_H
 #define RL_CORE_TASK_H
 
@@ -8,37 +8,38 @@
 #include "runtime/core/scope.h"
 
 typedef enum {
-  RL_TASK_CREATED,    // in the ready queue, never run
+  RL_TASK_CREATED,  // in the ready queue, never run
   RL_TASK_READY,
   RL_TASK_RUNNING,
-  RL_TASK_BLOCKED,    // waits for `op`
+  RL_TASK_BLOCKED,  // waits for `op`
   RL_TASK_DONE,
 } rl_task_state;
 
 typedef struct rl_task rl_task;
 struct rl_task {
-  rl_job job;              // in the ready queue
-  rl_link member;          // in its home scope's members
-  rl_scope *scope;         // the innermost scope around what it runs; at first its home
-  rl_op *op;               // what it waits for, while BLOCKED
-  rl_op wait;              // its own op, for parking, sleeping, joining
+  rl_job job;       // in the ready queue
+  rl_link member;   // in its home scope's members
+  rl_scope *scope;  // the innermost scope around what it runs; at first its home
+  rl_op *op;        // what it waits for, while BLOCKED
+  rl_op wait;       // its own op, for parking, sleeping, joining
   union {
-    rl_timer timer;        // of a sleep
-    uint64_t pad;
+    rl_timer timer;          // while it sleeps
+    struct rl_task *awaits;  // while it awaits another's end
   };
-  rl_lot waiters;          // ops that await its end
-  rl_scope *unwinding;     // the target of the cancellation delivered to it, or NULL
-  uint64_t shield_until;   // while unwinding: no wait raises again before
-  uint32_t deliveries;     // cancellations raised so far
-  uint8_t state;           // rl_task_state
-  bool finishing;          // its body is over; it waits for its children
-  bool doomed;             // a scope around it is cancelled: checkpoints look closer
-  bool aborted;            // its last wait was aborted: it raises when it runs
+  rl_lot waiters;         // ops that await its end
+  rl_scope *unwinding;    // the target of the cancellation delivered to it, or NULL
+  uint64_t shield_until;  // while unwinding: no wait raises again before
+  uint32_t forced;        // cancellations raised after the grace period was over
+  uint8_t state;          // rl_task_state
+  bool finishing;         // its body is over; it waits for its children
+  bool doomed;            // a scope around it is cancelled: checkpoints look closer
+  bool aborted;           // its last wait was aborted: it raises when it runs
 };
 
 // Joins `home` and the ready queue.
 void rl_task_init(rl_task *t, struct rl_loop *loop, rl_scope *home);
-// The body and all children are over: leaves home, wakes a joiner of it. Waiters are woken by the caller, who has the result.
+// The body and all children are over: leaves home, wakes a joiner of it. Waiters are woken by the
+// caller, who has the result.
 void rl_task_end(rl_task *t);
 
 static inline rl_loop *rl_task_loop(const rl_task *t) { return t->scope->loop; }
@@ -48,6 +49,9 @@ rl_scope *rl_task_own_scope(rl_task *t);
 // The same if it exists, else NULL.
 rl_scope *rl_task_find_own_scope(const rl_task *t);
 rl_scope *rl_task_home(const rl_task *t);
+
+// True if a task may be spawned into `s`: it has not been left.
+static inline bool rl_scope_open(const rl_scope *s) { return !s->left; }
 
 // The checkpoint: true if a cancellation is to be raised now. It is then marked as delivered.
 bool rl_task_deliver_slow(rl_task *t);
@@ -65,6 +69,6 @@ void rl_task_yield(rl_task *t, bool after_poll);
 // True if `other` cannot end before `t` does: awaiting it would never return.
 bool rl_task_would_deadlock(const rl_task *t, const rl_task *other);
 
-extern const rl_op_kind rl_sleep_kind, rl_join_kind, rl_await_kind, rl_yield_kind;
+extern const rl_op_kind rl_sleep_kind, rl_join_kind, rl_await_kind;
 
 #endif

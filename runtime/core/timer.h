@@ -1,4 +1,5 @@
-// Timers: a 4-ary heap ordered by (deadline, sequence). One thread. Times are nanoseconds of the loop's clock.
+// Timers: a 4-ary heap ordered by (deadline, sequence). One thread. Times are nanoseconds of the
+// loop's clock.
 #ifndef RL_CORE_TIMER_H
 #define RL_CORE_TIMER_H
 
@@ -28,8 +29,11 @@ typedef struct rl_timers {
 
 void rl_timers_init(rl_timers *ts);
 void rl_timers_fini(rl_timers *ts);
-static inline uint64_t rl_timers_next(const rl_timers *ts) { return ts->count ? ts->heap[0].due : RL_NEVER; }
-rl_timer *rl_timers_pop(rl_timers *ts, uint64_t now);  // the earliest that is due, disarmed; or NULL
+static inline uint64_t rl_timers_next(const rl_timers *ts) {
+  return ts->count ? ts->heap[0].due : RL_NEVER;
+}
+rl_timer *rl_timers_pop(rl_timers *ts,
+                        uint64_t now);  // the earliest that is due, disarmed; or NULL
 
 static inline void rl_timer_init(rl_timer *t, void (*fire)(rl_timer *)) {
   t->place = 0;
@@ -37,7 +41,8 @@ static inline void rl_timer_init(rl_timer *t, void (*fire)(rl_timer *)) {
   t->fire = fire;
 }
 static inline bool rl_timer_armed(const rl_timer *t) { return t->place != 0; }
-int rl_timer_start(rl_timers *ts, rl_timer *t, uint64_t due);  // or moves it; UV_ENOMEM-like -12 when memory is out
+int rl_timer_start(rl_timers *ts, rl_timer *t,
+                   uint64_t due);  // or moves it; UV_ENOMEM-like -12 when memory is out
 void rl_timer_stop(rl_timers *ts, rl_timer *t);
 uint64_t rl_timer_due(const rl_timers *ts, const rl_timer *t);  // RL_NEVER if not armed
 

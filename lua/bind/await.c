@@ -1,0 +1,107 @@
+// How a C function waits.
+#include "lua/bind/await.h"
+
+#include "lua/bind/error.h"
+#include "lua/bind/scope.h"
+#include "lua/bind/task.h"
+
+#include <string.h>
+
+// These C functions can be suspended: they are never what is in the way.
+static bool suspendable(const char *name) {
+  static const char *const names[] = {"pcall", "xpcall", "require", "dofile",
+                                      "sort",  "gsub",   "wrap",    NULL};
+  for (int i = 0; names[i]; i++) {
+    if (strcmp(names[i], name) == 0) return true;
+  }
+  return false;
+}
+
+// "table.sort" where the function of `ar` is a field of a loaded module.
+static const char *qualified_name(lua_State *L, lua_State *at, lua_Debug *ar) {
+  lua_getinfo(at, "f", ar);
+  if (at != L) lua_xmove(at, L, 1);
+  int function = lua_gettop(L);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING) continue;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, function)) continue;
+      const char *module = lua_tostring(L, -4), *name = lua_tostring(L, -2);
+      return strcmp(module, "_G") == 0 ? name : lua_pushfstring(L, "%s.%s", module, name);
+    }
+  }
+  return ar->name ? ar->name : "?";
+}
+
+static int cannot_wait(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  lua_Debug ar;
+  if (!st->current) return luaL_error(L, "cannot wait outside a task");
+  if (st->running != L) return luaL_error(L, "cannot wait in a coroutine that C code resumes");
+  lua_State *at = st->stuck ? st->stuck : L;
+  luaL_checkstack(L, 16, "error message");
+  for (int level = 1; lua_getstack(at, level, &ar); level++) {
+    lua_getinfo(at, "Sn", &ar);
+    if (ar.name && strcmp(ar.name, "__gc") == 0)
+      return luaL_error(L, "cannot wait in a __gc metamethod");
+    if (*ar.what != 'C' || (ar.name && suspendable(ar.name))) continue;
+    return luaL_error(L, "cannot wait here: the C function '%s' is in the way",
+                      qualified_name(L, at, &ar));
+  }
+  return luaL_error(L, "cannot wait here: a C call (a message handler or a hook) is in the way");
+}
+
+static int raise_cancelled(lua_State *L) {
+  rl_push_cancelled(L, rl_state_of(L)->current->core.unwinding);
+  return lua_error(L);
+}
+
+void rl_checkpoint(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  if (RL_UNLIKELY(!st->current || st->running != L || st->stuck || !lua_isyieldable(L)))
+    cannot_wait(L);
+  if (RL_UNLIKELY(rl_task_deliver(&st->current->core))) raise_cancelled(L);
+}
+
+bool rl_can_wait(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
+}
+
+rl_task *rl_current(lua_State *L) { return &rl_state_of(L)->current->core; }
+
+static int run_later(lua_State *L, lua_KFunction k, lua_KContext ctx) {
+  rl_task_yield(rl_current(L), true);
+  return lua_yieldk(L, 0, ctx, k);
+}
+
+int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx) {
+  rl_state *st = rl_state_of(L);
+  if (op->state != RL_OP_PENDING) {
+    if (--st->budget > 0) return k(L, LUA_OK, ctx);
+    return run_later(L, k, ctx);
+  }
+  rl_task *t = &st->current->core;
+  t->op = op;
+  t->state = RL_TASK_BLOCKED;
+  return lua_yieldk(L, 0, ctx, k);
+}
+
+int rl_awaited(lua_State *L, const rl_op *op) {
+  rl_task *t = rl_current(L);
+  if (RL_UNLIKELY(t->aborted)) {
+    t->aborted = false;
+    raise_cancelled(L);
+  }
+  return op->status;
+}
+
+int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx) {
+  if (--rl_state_of(L)->budget > 0) return k(L, LUA_OK, ctx);
+  return run_later(L, k, ctx);
+}
+
+void rl_raise_cancelled_if_due(lua_State *L) {
+  if (rl_task_deliver(rl_current(L))) raise_cancelled(L);
+}

@@ -1,0 +1,166 @@
+// Error objects.
+#include "lua/bind/error.h"
+
+#include <string.h>
+#include <uv.h>
+
+enum { MAX_NAME = 32 };
+
+const char *rl_code_name(int code) {
+  const char *own = rl_error_name(code);
+  return own ? own : uv_err_name(code);
+}
+
+// Takes the message from the top and leaves the object there.
+static void make_object(lua_State *L, const char *code) {
+  rl_state *st = rl_state_of(L);
+  lua_createtable(L, 0, 4);
+  lua_rotate(L, -2, 1);
+  lua_setfield(L, -2, "message");
+  lua_pushstring(L, code);
+  lua_setfield(L, -2, "code");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->errors);
+  lua_setmetatable(L, -2);
+}
+
+void rl_push_error(lua_State *L, const char *code, const char *format, ...) {
+  va_list args;
+  luaL_checkstack(L, 8, "error object");
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  make_object(L, code);
+}
+
+int rl_raise(lua_State *L, const char *code, const char *format, ...) {
+  va_list args;
+  luaL_checkstack(L, 8, "error object");
+  va_start(args, format);
+  lua_pushvfstring(L, format, args);
+  va_end(args);
+  make_object(L, code);
+  return lua_error(L);
+}
+
+static const char *own_text(int err) {
+  switch (err) {
+    case RL_TIMEOUT: return "timed out";
+    case RL_CANCELLED: return "cancelled";
+    case RL_CLOSED: return "closed";
+    case RL_BROKEN: return "broken";
+    case RL_DEADLOCK: return "would wait for ever";
+    case RL_LIMIT: return "over the limit";
+    case RL_DENIED: return "not permitted";
+    case RL_INVALID: return "malformed";
+    default: return NULL;
+  }
+}
+
+void rl_push_sys(lua_State *L, int err, const char *op, const char *field, const char *subject) {
+  char name[MAX_NAME];
+  const char *text = own_text(err);
+  const char *code = rl_error_name(err);
+  if (!code) code = uv_err_name_r(err, name, sizeof name);
+  if (!text) text = uv_strerror(err);
+  if (subject) {
+    rl_push_error(L, code, "%s '%s': %s", op, subject, text);
+  } else {
+    rl_push_error(L, code, "%s: %s", op, text);
+  }
+  lua_pushstring(L, op);
+  lua_setfield(L, -2, "op");
+  if (field && subject) {
+    lua_pushstring(L, subject);
+    lua_setfield(L, -2, field);
+  }
+}
+
+int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const char *subject) {
+  rl_push_sys(L, err, op, field, subject);
+  return lua_error(L);
+}
+
+static bool is_object(lua_State *L, int index) {
+  if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->errors);
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
+bool rl_is_error(lua_State *L, int index, const char *code) {
+  index = lua_absindex(L, index);
+  if (!is_object(L, index)) return false;
+  lua_pushliteral(L, "code");
+  lua_rawget(L, index);
+  bool same = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), code) == 0;
+  lua_pop(L, 1);
+  return same;
+}
+
+// Pushes the table `ref`[value at index], or nil.
+static int side_entry(lua_State *L, int ref, int index) {
+  index = lua_absindex(L, index);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+  lua_pushvalue(L, index);
+  int type = lua_rawget(L, -2);
+  lua_remove(L, -2);
+  return type;
+}
+
+void rl_suppress(lua_State *L, int index) {
+  rl_state *st = rl_state_of(L);
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 6, "error object");
+  if (lua_isnil(L, index) || lua_rawequal(L, index, -1)) {
+    lua_pop(L, 1);
+    return;
+  }
+  if (side_entry(L, st->suppressed, index) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, st->suppressed);
+    lua_pushvalue(L, index);
+    lua_pushvalue(L, -3);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+  }
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 1);
+}
+
+bool rl_push_suppressed(lua_State *L, int index) {
+  if (lua_isnil(L, index)) return false;
+  if (side_entry(L, rl_state_of(L)->suppressed, index) != LUA_TNIL) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+static int error_tostring(lua_State *L) {
+  const char *code = lua_getfield(L, 1, "code") == LUA_TSTRING ? lua_tostring(L, -1) : "ERROR";
+  const char *message = lua_getfield(L, 1, "message") == LUA_TSTRING ? lua_tostring(L, -1) : "?";
+  lua_pushfstring(L, "%s: %s", code, message);
+  return 1;
+}
+
+static int weak_table(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, mode);
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void rl_error_open(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  lua_newtable(L);
+  lua_pushcfunction(L, error_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, "rille.Error");
+  lua_setfield(L, -2, "__name");
+  st->errors = luaL_ref(L, LUA_REGISTRYINDEX);
+  st->suppressed = weak_table(L, "k");
+  st->traces = weak_table(L, "k");
+}

@@ -1,0 +1,239 @@
+// The bodies of scopes: what comes out when one is left.
+#include "lua/bind/scope.h"
+
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "lua/bind/task.h"
+#include "lua/bind/trace.h"
+
+static void push_ref(lua_State *L, int ref) {
+  if (ref == LUA_REFNIL) {
+    lua_pushnil(L);
+  } else {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+  }
+}
+
+static int drop_ref(lua_State *L, int ref) {
+  if (ref != 0) luaL_unref(L, LUA_REGISTRYINDEX, ref);
+  return 0;
+}
+
+void rl_push_cancelled(lua_State *L, rl_scope *target) {
+  luaL_checkstack(L, 8, "error object");
+  if (!target || !target->reason) {
+    bool deadline = target && target->because == RL_BECAUSE_DEADLINE;
+    rl_push_error(L, "CANCELLED", deadline ? "cancelled: a deadline has passed" : "cancelled");
+    return;
+  }
+  push_ref(L, target->reason);
+  rl_push_message(L, -1);
+  rl_push_error(L, "CANCELLED", "cancelled: %s", lua_tostring(L, -1));
+  lua_pushvalue(L, -3);
+  lua_setfield(L, -2, "reason");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+void rl_scope_reason(lua_State *L, rl_scope *s, int index) {
+  if (lua_isnoneornil(L, index) || s->reason) return;
+  lua_pushvalue(L, index);
+  s->reason = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+rl_scope *rl_scope_open_here(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  rl_scope *s = rl_scope_new(&st->loop, NULL);
+  if (!s) luaL_error(L, "not enough memory");
+  rl_scope_enter(s, &st->current->core);
+  return s;
+}
+
+void rl_scope_fail(lua_State *L, rl_scope *s) {
+  if (!s->failure) {
+    s->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+    rl_scope_cancel(s, RL_BECAUSE_FAILURE, RL_GRACE_DEFAULT);
+    return;
+  }
+  push_ref(L, s->failure);
+  lua_insert(L, -2);
+  rl_suppress(L, -2);
+  lua_pop(L, 1);
+}
+
+bool rl_scope_push_failure(lua_State *L, rl_scope *s) {
+  if (!s->failure) return false;
+  push_ref(L, s->failure);
+  s->failure = drop_ref(L, s->failure);
+  return true;
+}
+
+static bool in_flight(lua_State *L, const rl_task *t) {
+  return t->unwinding && rl_is_error(L, -1, "CANCELLED");
+}
+
+// Failed tasks whose handles nobody has awaited: their errors are the scope's.
+static void settle_unclaimed(lua_State *L, rl_scope *s) {
+  if (!s->unclaimed) return;
+  s->unclaimed = false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->unclaimed);
+  lua_rawgetp(L, -1, s);
+  lua_pushnil(L);
+  lua_rawsetp(L, -3, s);
+  int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, list, i);
+    rl_handle *h = lua_touserdata(L, -1);
+    if (!h->claimed) {
+      h->claimed = true;
+      lua_getiuservalue(L, -1, 1);
+      rl_trace_spawned(L, -1, h->site);
+      rl_scope_fail(L, s);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+}
+
+// What a left scope comes to. RAISE: an error is at the top.
+typedef enum { RETURN_VALUES, RETURN_NOTHING, RETURN_FALSE, RAISE } verdict;
+
+static verdict raise_timeout(lua_State *L) {
+  rl_push_error(L, "TIMEOUT", "timed out");
+  return RAISE;
+}
+
+static verdict with_failure(lua_State *L, rl_body body, rl_leaving how, rl_because because) {
+  if (body != RL_BODY_TIMEOUT || how != RL_ABSORBS || because != RL_BECAUSE_DEADLINE) return RAISE;
+  raise_timeout(L);
+  lua_insert(L, -2);
+  rl_suppress(L, -2);
+  return RAISE;
+}
+
+// The cancellation ended here: by what kind of body?
+static verdict absorbed(lua_State *L, rl_body body, rl_scope *s) {
+  switch (body) {
+    case RL_BODY_TIMEOUT:
+      return s->because == RL_BECAUSE_DEADLINE ? raise_timeout(L) : RETURN_NOTHING;
+    case RL_BODY_MOVE_ON: return RETURN_FALSE;
+    case RL_BODY_TASK: rl_push_cancelled(L, s); return RAISE;
+    default: return RETURN_NOTHING;
+  }
+}
+
+// An error suppressed by a cancellation that ends here is nobody else's any more.
+static bool promote_suppressed(lua_State *L) {
+  if (!rl_push_suppressed(L, -1)) return false;
+  int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
+  lua_rawgeti(L, list, 1);
+  for (int i = 2; i <= count; i++) {
+    lua_rawgeti(L, list, i);
+    rl_suppress(L, -2);
+  }
+  lua_remove(L, list);
+  return true;
+}
+
+static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
+  rl_task *t = rl_current(L);
+  settle_unclaimed(L, s);
+  *delivered = s->waited && !t->unwinding && rl_task_deliver(t);
+  rl_leaving how = rl_scope_leave(s);
+  rl_body body = s->body;
+  if (rl_scope_push_failure(L, s)) return with_failure(L, body, how, s->because);
+  if (!s->ok && how == RL_ABSORBS && promote_suppressed(L)) return RAISE;
+  if (how == RL_PASSES) {
+    if (s->ok) rl_push_cancelled(L, t->unwinding);
+    return RAISE;
+  }
+  if (how == RL_ABSORBS && (!s->ok || *delivered)) return absorbed(L, body, s);
+  if (body == RL_BODY_GROUP && s->because == RL_BECAUSE_CALL) return RETURN_NOTHING;
+  return RETURN_VALUES;
+}
+
+static void drop_body(lua_State *L, rl_scope *s) {
+  s->reason = drop_ref(L, s->reason);
+  rl_scope_unref(s);
+}
+
+static int joined(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  rl_scope *s = (rl_scope *)ctx;
+  lua_KFunction then = (lua_KFunction)s->then;
+  int base = s->base;
+  bool delivered, ok = s->ok, move_on = s->body == RL_BODY_MOVE_ON;
+  luaL_checkstack(L, 10, "scope");
+  verdict v = judge(L, s, &delivered);
+  drop_body(L, s);
+  if (then) return then(L, v == RAISE ? LUA_ERRRUN : LUA_OK, v == RETURN_VALUES && ok);
+  switch (v) {
+    case RAISE: return lua_error(L);
+    case RETURN_NOTHING: return 0;
+    case RETURN_FALSE: lua_pushboolean(L, 0); return 1;
+    case RETURN_VALUES: break;
+  }
+  if (move_on) {
+    lua_pushboolean(L, 1);
+    lua_insert(L, base + 1);
+  }
+  return lua_gettop(L) - base;
+}
+
+static int finish_body(lua_State *L, rl_scope *s, bool ok) {
+  rl_task *t = rl_current(L);
+  s->ok = ok;
+  if (!ok && !in_flight(L, t)) {
+    rl_scope_fail(L, s);
+    s->ok = true;  // it is the scope's now, and nothing is on the stack
+  }
+  if (!rl_task_join(t, s)) return joined(L, LUA_OK, (lua_KContext)s);
+  s->waited = true;
+  t->op = &t->wait;
+  t->state = RL_TASK_BLOCKED;
+  return lua_yieldk(L, 0, (lua_KContext)s, joined);
+}
+
+static int body_over(lua_State *L, int status, lua_KContext ctx) {
+  return finish_body(L, (rl_scope *)ctx, status == LUA_OK || status == LUA_YIELD);
+}
+
+int rl_scope_call(lua_State *L, rl_scope *s, rl_body body, int nargs) {
+  lua_pushcfunction(L, rl_trace_handler);
+  int handler = lua_gettop(L) - nargs - 1;
+  lua_insert(L, handler);
+  s->body = (uint8_t)body;
+  s->base = handler;
+  int status = lua_pcallk(L, nargs, LUA_MULTRET, handler, (lua_KContext)s, body_over);
+  return body_over(L, status, (lua_KContext)s);
+}
+
+int rl_scope_finish(lua_State *L, rl_scope *s, rl_body body, int base, bool ok,
+                    lua_KFunction then) {
+  s->body = (uint8_t)body;
+  s->base = base;
+  s->then = (void (*)(void))then;
+  if (s->member_count > 0 && !rl_can_wait(L)) {
+    rl_scope_cancel(s, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
+    rl_scope_disown(s);
+  }
+  return finish_body(L, s, ok);
+}
+
+lua_KContext rl_protect_mark(lua_State *L) {
+  rl_ltask *t = rl_state_of(L)->current;
+  if (!t) return 0;
+  return (lua_KContext)((t->core.forced << 1) | (t->core.unwinding != NULL));
+}
+
+void rl_protect_done(lua_State *L, lua_KContext mark, bool failed) {
+  rl_ltask *t = rl_state_of(L)->current;
+  if (!t || !t->core.unwinding || mark == rl_protect_mark(L)) return;
+  if (failed && rl_is_error(L, -1, "CANCELLED")) lua_error(L);
+  rl_push_cancelled(L, t->core.unwinding);
+  if (failed) {
+    lua_insert(L, -2);
+    rl_suppress(L, -2);
+  }
+  lua_error(L);
+}

@@ -1,0 +1,47 @@
+// The bodies of scopes, as Lua sees them: entered by a call, left when the members have ended, with
+// one rule for what comes out.
+#ifndef RL_BIND_SCOPE_H
+#define RL_BIND_SCOPE_H
+
+#include "lua/bind/state.h"
+
+typedef enum {
+  RL_BODY_GROUP,
+  RL_BODY_TIMEOUT,
+  RL_BODY_MOVE_ON,
+  RL_BODY_SHIELD,
+  RL_BODY_PLAIN,
+  RL_BODY_TASK
+} rl_body;
+
+// A new scope entered by the current task. Raises when memory is out.
+rl_scope *rl_scope_open_here(lua_State *L);
+
+// Calls the function below `nargs` arguments in `s`, which has just been entered, joins, leaves,
+// and returns what the kind of body says, or raises. Drops the body's reference to `s`.
+int rl_scope_call(lua_State *L, rl_scope *s, rl_body body, int nargs);
+
+// For bodies that are over by themselves: joins, leaves and returns likewise. The values above
+// `base`, or the error at the top, are the outcome. `then`, if not NULL, gets the verdict instead:
+// LUA_ERRRUN with the error at the top, or LUA_OK, and a context that says whether the values
+// stand.
+int rl_scope_finish(lua_State *L, rl_scope *s, rl_body body, int base, bool ok, lua_KFunction then);
+
+// A member has failed with the error at the top; pops it. The first failure cancels the scope.
+void rl_scope_fail(lua_State *L, rl_scope *s);
+
+// The failure of `s`, if any, pushed.
+bool rl_scope_push_failure(lua_State *L, rl_scope *s);
+
+// Sets the reason that errors will show: the value at `index`, or none.
+void rl_scope_reason(lua_State *L, rl_scope *s, int index);
+
+// Pushes a Cancelled error for what the current task unwinds towards.
+void rl_push_cancelled(lua_State *L, rl_scope *target);
+
+// pcall's part: raises if a cancellation that was delivered since `mark` goes on past it. The
+// error, if any, is at the top.
+lua_KContext rl_protect_mark(lua_State *L);
+void rl_protect_done(lua_State *L, lua_KContext mark, bool failed);
+
+#endif

@@ -1,0 +1,149 @@
+// A runtime's Lua state: allocator, libraries, side tables; and its orderly end.
+#include "lua/bind/state.h"
+
+#include "lua/bind/error.h"
+#include "lua/bind/resume.h"
+#include "lua/bind/trace.h"
+#include "runtime/base/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { POOL_ROOM = 4096 };
+
+int rl_ids_take(rl_ids *ids) {
+  if (ids->count > 0) return ids->free[--ids->count];
+  if (ids->last == ids->cap) {  // room for every id to come back
+    int cap = ids->cap ? ids->cap * 2 : 256;
+    int *free_ids = realloc(ids->free, (size_t)cap * sizeof *free_ids);
+    if (!free_ids) return 0;
+    ids->free = free_ids;
+    ids->cap = cap;
+  }
+  return ++ids->last;
+}
+
+void rl_ids_give(rl_ids *ids, int id) { ids->free[ids->count++] = id; }
+
+static bool over_limit(const rl_state *st, size_t more) {
+  return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
+}
+
+static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
+  rl_state *st = ud;
+  if (!block) old_size = 0;
+  if (new_size > old_size && over_limit(st, new_size - old_size)) return NULL;
+  void *fresh = NULL;
+  if (st->alloc) {
+    fresh = st->alloc(st->alloc_ud, block, old_size, new_size);
+  } else if (new_size == 0) {
+    rl_slab_free(&st->loop.slab, block, old_size);
+  } else if (!block) {
+    fresh = rl_slab_alloc(&st->loop.slab, new_size);
+  } else {
+    fresh = rl_slab_realloc(&st->loop.slab, block, old_size, new_size);
+  }
+  if (fresh || new_size == 0) st->memory += new_size - old_size;
+  return fresh;
+}
+
+static int panic(lua_State *L) {
+  const char *message = lua_tostring(L, -1);
+  fprintf(stderr, "rille: unprotected error: %s\n", message ? message : "(no message)");
+  return 0;
+}
+
+static int weak_values(lua_State *L) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int plain_table(lua_State *L) {
+  lua_newtable(L);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int open_libraries(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  luaL_openlibs(L);
+  rl_coroutine_open(L);
+  rl_error_open(L);
+  st->cos = plain_table(L);
+  st->handles = weak_values(L);
+  st->unclaimed = plain_table(L);
+  st->orphans = plain_table(L);
+  return 0;
+}
+
+static int open_scopes(rl_state *st) {
+  st->main_scope = rl_scope_new(&st->loop, NULL);
+  st->detached = rl_scope_new(&st->loop, NULL);
+  st->pool = malloc(POOL_ROOM * sizeof *st->pool);
+  return st->main_scope && st->detached && st->pool ? 0 : -ENOMEM;
+}
+
+static void set_seed(rl_state *st) {
+  const char *seed = getenv("RILLE_SEED");
+  st->loop.rng = uv_hrtime();
+  if (seed && *seed) st->loop.seed = st->loop.rng = strtoull(seed, NULL, 10);
+}
+
+static int open_lua(rl_state *st, bool no_env) {
+  lua_State *L = st->L = lua_newstate(allocate, st);
+  if (!L) return -ENOMEM;
+  *(rl_state **)lua_getextraspace(L) = st;
+  lua_atpanic(L, panic);
+  if (no_env) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
+  lua_pushcfunction(L, open_libraries);
+  int status = lua_pcall(L, 0, 0, 0);
+  st->critical = 1;  // from here on, only what tasks do is bounded
+  return status == LUA_OK ? 0 : -ENOMEM;
+}
+
+static void close_loop(rl_state *st) {
+  rl_loop_close(&st->loop);
+  while (!rl_loop_closed(&st->loop)) uv_run(st->loop.uv, UV_RUN_ONCE);
+}
+
+static void free_all(rl_state *st) {
+  rl_sites_free(st);
+  free(st->anchors.free);
+  free(st->slots.free);
+  free(st->pool);
+  rl_loop_fini(&st->loop);
+}
+
+int rl_state_init(rl_state *st, const rl_state_options *o) {
+  memset(st, 0, sizeof *st);
+  int err = rl_loop_init(&st->loop, o->uv, rl_run_task, st);
+  if (err < 0) return err;
+  st->alloc = o->alloc;
+  st->alloc_ud = o->alloc_ud;
+  st->memory_limit = o->memory_limit;
+  err = rl_pool_init(&st->cpu, &st->loop, o->pool_threads);
+  if (err == 0) err = open_scopes(st);
+  if (err == 0) err = open_lua(st, o->no_env);
+  if (err < 0) {
+    rl_state_fini(st);
+    return err;
+  }
+  if (!o->no_env) set_seed(st);
+  return 0;
+}
+
+void rl_state_fini(rl_state *st) {
+  if (st->cpu.loop) rl_pool_fini(&st->cpu);
+  if (st->L) lua_close(st->L);
+  close_loop(st);
+  if (st->main_scope) rl_scope_unref(st->main_scope);
+  if (st->detached) rl_scope_unref(st->detached);
+  free_all(st);
+}

@@ -1,0 +1,381 @@
+// Lua tasks: birth, handle, end.
+#include "lua/bind/task.h"
+
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "lua/bind/resume.h"
+#include "lua/bind/scope.h"
+#include "lua/bind/trace.h"
+
+#include <string.h>
+
+enum { POOL_MAX = 4096 };  // idle coroutines kept: the collector walks each
+
+// Coroutines.
+
+rl_co rl_co_take(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  if (st->pool_count > 0) return st->pool[--st->pool_count];
+  int anchor = rl_ids_take(&st->anchors);
+  if (!anchor) luaL_error(L, "not enough memory");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->cos);
+  lua_State *co = lua_newthread(L);
+  lua_rawseti(L, -2, anchor);
+  lua_pop(L, 1);
+  rl_mark_busy(co, true);
+  return (rl_co){co, anchor};
+}
+
+void rl_co_give(rl_state *st, rl_co co, bool clean) {
+  if (clean) {
+    lua_settop(co.L, 0);
+  } else {
+    lua_resetthread(co.L);
+    lua_settop(co.L, 0);
+  }
+  if (st->pool_count < POOL_MAX) {
+    st->pool[st->pool_count++] = co;
+    return;
+  }
+  lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->cos);
+  lua_pushboolean(st->L, 0);
+  lua_rawseti(st->L, -2, co.anchor);
+  lua_pop(st->L, 1);
+  rl_ids_give(&st->anchors, co.anchor);
+}
+
+// Handles.
+
+void rl_push_handle(lua_State *L, rl_ltask *t) {
+  rl_state *st = rl_state_of(L);
+  luaL_checkstack(L, 4, "task handle");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->handles);
+  if (t->slot && lua_rawgeti(L, -1, t->slot) == LUA_TUSERDATA) {
+    lua_remove(L, -2);
+    return;
+  }
+  if (t->slot) lua_pop(L, 1);
+  rl_handle *h = rl_object_new(L, &rl_task_class, 2);
+  if (!t->slot) t->slot = rl_ids_take(&st->slots);
+  if (!t->slot) luaL_error(L, "not enough memory");
+  h->id = t->id;
+  h->site = t->site;
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, t->slot);
+  lua_remove(L, -2);
+  h->task = t;
+}
+
+// The handle if it is still in somebody's hands.
+static rl_handle *push_live_handle(lua_State *L, rl_ltask *t) {
+  if (!t->slot) return NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->handles);
+  int type = lua_rawgeti(L, -1, t->slot);
+  lua_remove(L, -2);
+  if (type == LUA_TUSERDATA) return lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return NULL;
+}
+
+static void forget_handle(rl_state *st, rl_ltask *t) {
+  if (!t->slot) return;
+  lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->handles);
+  lua_pushnil(st->L);
+  lua_rawseti(st->L, -2, t->slot);
+  lua_pop(st->L, 1);
+  rl_ids_give(&st->slots, t->slot);
+}
+
+// Birth.
+
+static rl_ltask *new_task(lua_State *L, rl_scope *home, rl_mode mode) {
+  rl_state *st = rl_state_of(L);
+  rl_ltask *t = rl_slab_alloc(&st->loop.slab, sizeof *t);
+  if (!t) luaL_error(L, "not enough memory");
+  memset(t, 0, sizeof *t);
+  t->mode = (uint8_t)mode;
+  t->id = ++st->last_id;
+  st->alive++;
+  if (st->current && st->current->vars) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, st->current->vars);
+    t->vars = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  rl_task_init(&t->core, &st->loop, home);
+  return t;
+}
+
+rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
+  rl_state *st = rl_state_of(L);
+  if (!rl_scope_open(home)) rl_raise(L, "CLOSED", "spawn: the scope has ended");
+  int site = rl_site_here(L);
+  luaL_checkstack(L, 4, "spawn");
+  rl_co co = rl_co_take(L);
+  if (!lua_checkstack(co.L, nargs + 2)) {
+    rl_co_give(st, co, true);
+    luaL_error(L, "spawn: too many arguments");
+  }
+  lua_pushcfunction(co.L, rl_task_main);
+  lua_xmove(L, co.L, nargs + 1);
+  rl_ltask *t = new_task(L, home, mode);
+  t->L = co.L;
+  t->anchor = co.anchor;
+  t->site = site;
+  return t;
+}
+
+rl_ltask *rl_spawn_child(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
+                         int index) {
+  rl_ltask *t = new_task(L, home, RL_MODE_CHILD);
+  t->child = kind;
+  t->parent = parent;
+  t->index = index;
+  return t;
+}
+
+rl_scope *rl_spawn_scope(lua_State *L) {
+  rl_task *t = rl_current(L);
+  if (t->scope->owner == t) return t->scope;
+  rl_scope *own = rl_task_own_scope(t);
+  if (!own) luaL_error(L, "not enough memory");
+  return own;
+}
+
+void rl_ltask_start(rl_ltask *t, int *nargs) {
+  if (!t->L) {
+    rl_state *st = rl_task_loop(&t->core)->owner;
+    rl_co co = rl_co_take(st->L);
+    t->L = co.L;
+    t->anchor = co.anchor;
+    lua_pushcfunction(co.L, rl_task_main);
+    t->child->prepare(t, co.L);
+  }
+  *nargs = lua_gettop(t->L) - 1;
+}
+
+// The root of every task: the body under a protected call that can wait, then its children.
+
+static int end_task(lua_State *L, int status, lua_KContext values) {
+  rl_ltask *t = rl_state_of(L)->current;
+  if (status != LUA_OK) {
+    t->ended = rl_is_error(L, -1, "CANCELLED") && t->ended != RL_ENDED_FAILED ? RL_ENDED_CANCELLED
+                                                                              : RL_ENDED_FAILED;
+    return 1;
+  }
+  t->ended = RL_ENDED_OK;
+  return values ? lua_gettop(L) - 1 : 0;
+}
+
+// Deadlines that the body left open end with it.
+static void leave_inner_scopes(rl_task *t, rl_scope *own) {
+  while (t->scope != own) {
+    rl_scope *s = t->scope;
+    rl_scope_disown(s);
+    rl_scope_leave(s);
+    rl_scope_unref(s);
+  }
+}
+
+static int body_over(lua_State *L, int status, lua_KContext ctx) {
+  (void)ctx;
+  rl_task *t = rl_current(L);
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  t->finishing = true;
+  if (t->scope->owner != t) {
+    if (ok) return end_task(L, LUA_OK, 1);
+    bool cancelled = t->unwinding && rl_is_error(L, -1, "CANCELLED");
+    rl_state_of(L)->current->ended = cancelled ? RL_ENDED_CANCELLED : RL_ENDED_FAILED;
+    return 1;
+  }
+  rl_scope *own = rl_task_own_scope(t);
+  if (!own) return luaL_error(L, "not enough memory");
+  leave_inner_scopes(t, own);
+  return rl_scope_finish(L, own, RL_BODY_TASK, 1, ok, end_task);
+}
+
+int rl_task_main(lua_State *L) {
+  lua_pushcfunction(L, rl_trace_handler);
+  lua_insert(L, 1);
+  return body_over(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_over), 0);
+}
+
+// End.
+
+// Moves the results from co's stack into the handle at the top of L.
+static void store_results(lua_State *L, rl_handle *h, lua_State *co, int count) {
+  h->count = count;
+  if (count > 1) {
+    lua_createtable(co, count, 0);
+    lua_insert(co, -count - 1);
+    for (int i = count; i >= 1; i--) lua_rawseti(co, -i - 1, i);
+    count = 1;
+  }
+  if (count == 0) return;
+  lua_xmove(co, L, 1);
+  lua_setiuservalue(L, -2, 1);
+}
+
+static void add_to_list(lua_State *L, int handle) {  // the list is at the top; pops it
+  lua_pushvalue(L, handle);
+  lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+  lua_pop(L, 1);
+}
+
+static void keep_unclaimed(rl_state *st, rl_scope *home) {  // the handle is at the top
+  lua_State *L = st->L;
+  int handle = lua_gettop(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->unclaimed);
+  if (lua_rawgetp(L, -1, home) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, -3, home);
+  }
+  lua_remove(L, -2);
+  add_to_list(L, handle);
+  home->unclaimed = true;
+}
+
+static void keep_orphan(rl_state *st) {
+  lua_State *L = st->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->orphans);
+  add_to_list(L, lua_gettop(L) - 1);
+  st->orphan_count++;
+}
+
+// A cancellation's suppressed errors are failures of their own.
+static void find_hidden_failure(rl_ltask *t, lua_State *co) {
+  if (t->ended != RL_ENDED_CANCELLED || !rl_push_suppressed(co, -1)) return;
+  lua_rawgeti(co, -1, 1);
+  lua_remove(co, -2);
+  lua_remove(co, -2);
+  t->ended = RL_ENDED_FAILED;
+}
+
+static void tell_failure(rl_state *st, rl_ltask *t, rl_handle *h, bool awaited) {
+  rl_scope *home = rl_task_home(&t->core);
+  lua_State *L = st->L;
+  if (t->mode == RL_MODE_SPAWN) {
+    h->claimed = true;
+    lua_getiuservalue(L, -1, 1);
+    rl_trace_spawned(L, -1, t->site);
+    rl_scope_fail(L, home);
+  } else if (awaited || h->claimed) {
+    h->claimed = true;
+  } else if (t->mode == RL_MODE_ASYNC) {
+    keep_unclaimed(st, home);
+  } else {
+    keep_orphan(st);
+  }
+}
+
+static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
+  lua_State *L = st->L;
+  bool awaited = !rl_lot_empty(&t->core.waiters);
+  bool failed = t->ended == RL_ENDED_FAILED;
+  if (failed) {
+    rl_push_handle(L, t);
+  } else if (!push_live_handle(L, t)) {
+    return;
+  }
+  rl_handle *h = lua_touserdata(L, -1);
+  store_results(L, h, co, count);
+  h->ended = t->ended;
+  h->task = NULL;
+  if (failed) tell_failure(st, t, h, awaited);
+  lua_pop(L, 1);
+}
+
+void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
+  rl_co co = {t->L, t->anchor};
+  find_hidden_failure(t, co.L);
+  if (t->mode == RL_MODE_CHILD) {
+    t->child->ended(t, co.L, count, t->ended);
+  } else {
+    end_with_handle(st, t, co.L, count);
+  }
+  if (t->vars) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
+  if (t->name) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
+  forget_handle(st, t);
+  rl_lot_wake_all(&t->core.waiters, 0);
+  rl_task_end(&t->core);
+  rl_chain_free(t);
+  rl_co_give(st, co, true);
+  st->alive--;
+  rl_slab_free(&st->loop.slab, t, sizeof *t);
+}
+
+// Waiting for the end.
+
+int rl_push_results(lua_State *L, int handle) {
+  rl_handle *h = lua_touserdata(L, handle);
+  h->claimed = true;
+  if (h->ended != RL_ENDED_OK) {
+    lua_getiuservalue(L, handle, 1);
+    rl_trace_transit(L, -1, h->ended == RL_ENDED_FAILED ? h->site : 0);
+    return lua_error(L);
+  }
+  if (h->count == 0) return 0;
+  luaL_checkstack(L, h->count + 1, "too many results");
+  lua_getiuservalue(L, handle, 1);
+  if (h->count == 1) return 1;
+  int list = lua_gettop(L);
+  for (int i = 1; i <= h->count; i++) lua_rawgeti(L, list, i);
+  return h->count;
+}
+
+static int awaited(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  if (ctx) rl_awaited(L, (rl_op *)ctx);
+  return rl_push_results(L, 1);
+}
+
+int rl_await_task(lua_State *L, rl_handle *h) {
+  rl_checkpoint(L);
+  if (!h->task) return rl_no_wait(L, awaited, 0);
+  rl_task *t = rl_current(L);
+  if (rl_task_would_deadlock(t, &h->task->core))
+    return rl_raise(L, "DEADLOCK", "await: the task waits for this one, so it would never end");
+  rl_task_await(t, &h->task->core);
+  return rl_await(L, &t->wait, awaited, (lua_KContext)&t->wait);
+}
+
+void rl_report_orphans(rl_state *st) {
+  if (!st->orphan_count) return;
+  lua_State *L = st->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->orphans);
+  lua_newtable(L);
+  lua_rawseti(L, LUA_REGISTRYINDEX, st->orphans);
+  int list = lua_gettop(L), count = st->orphan_count;
+  st->orphan_count = 0;
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, list, i);
+    rl_handle *h = lua_touserdata(L, -1);
+    if (!h->claimed) {
+      h->claimed = st->failed = true;
+      lua_getiuservalue(L, -1, 1);
+      rl_trace_spawned(L, -1, h->site);
+      rl_push_report(L, -1);
+      rl_report_text(st, lua_tostring(L, -1));
+      lua_pop(L, 2);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+void rl_report_text(rl_state *st, const char *text) {
+  if (st->report) {
+    st->report(st, text);
+  } else {
+    fprintf(stderr, "rille: %s\n", text);
+  }
+}
+
+bool rl_run_until_empty(rl_state *st, rl_scope *scope) {
+  while (scope->member_count > 0) {
+    if (rl_loop_stuck(&st->loop)) return false;
+    rl_loop_tick(&st->loop, true);
+    rl_report_orphans(st);
+  }
+  return true;
+}

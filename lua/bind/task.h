@@ -1,0 +1,89 @@
+// Lua tasks: a core task with the coroutine that runs it, its handle, and how its end is told.
+#ifndef RL_BIND_TASK_H
+#define RL_BIND_TASK_H
+
+#include "lua/bind/class.h"
+#include "lua/bind/state.h"
+
+typedef enum {
+  RL_MODE_SPAWN,   // its scope owns its failure
+  RL_MODE_ASYNC,   // its handle owns it; the scope if nobody awaits
+  RL_MODE_DETACH,  // reported if nobody awaits
+  RL_MODE_CHILD,   // a combinator owns it: `child` is told
+} rl_mode;
+
+typedef enum { RL_ENDED_NOT, RL_ENDED_OK, RL_ENDED_FAILED, RL_ENDED_CANCELLED } rl_ended;
+
+// How a combinator starts a child late, on its first run, and hears of its end.
+typedef struct rl_child_kind {
+  void (*prepare)(rl_ltask *t, lua_State *co);  // pushes the function to run
+  // The values are the top `count` of co's stack; of a failed child one, the error.
+  void (*ended)(rl_ltask *t, lua_State *co, int count, rl_ended how);
+} rl_child_kind;
+
+struct rl_ltask {
+  rl_task core;
+  lua_State *L;       // the root coroutine; NULL before a late start
+  lua_State **chain;  // user coroutines that run or wait in it, outermost first
+  const rl_child_kind *child;
+  void *parent;  // of the child kind
+  uint64_t id;
+  int index;             // of the child kind
+  int anchor, slot;      // of the coroutine; of the handle
+  int site;              // where it was spawned
+  int vars;              // registry reference: task-local values, or 0
+  int name;              // registry reference: its handle, kept because it has a name, or 0
+  uint16_t depth, room;  // of the chain
+  uint8_t mode, ended;   // rl_mode, rl_ended
+};
+
+typedef struct rl_handle {
+  rl_box box;
+  rl_ltask *task;  // NULL once ended
+  uint64_t id;
+  int count;  // of results; more than one are in a table
+  int site;
+  uint8_t ended;  // rl_ended
+  bool claimed;   // somebody has awaited it
+} rl_handle;
+
+extern const rl_class rl_task_class;
+
+static inline rl_ltask *rl_ltask_of(rl_task *t) { return (rl_ltask *)t; }
+
+// The function and its `nargs` arguments at the top of L become a task in `home`; pops them.
+rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode);
+// A child that gets its function on its first run.
+rl_ltask *rl_spawn_child(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
+                         int index);
+void rl_push_handle(lua_State *L, rl_ltask *t);  // makes it at the first need
+
+// The scope that rille.spawn spawns into: the innermost around the caller, its own body's if there
+// is none. May raise.
+rl_scope *rl_spawn_scope(lua_State *L);
+
+// The results of an ended task on L's stack, or raises its error. Counts as having awaited it.
+int rl_push_results(lua_State *L, int handle);
+
+// First run and end; called by lua/bind/resume.c alone.
+void rl_ltask_start(rl_ltask *t, int *nargs);
+void rl_ltask_end(rl_state *st, rl_ltask *t, int count);
+
+// Waits for a task's end: the handle is at index 1 of the caller's stack.
+int rl_await_task(lua_State *L, rl_handle *h);
+
+// Takes a coroutine from the pool, or makes one; gives it back, empty.
+rl_co rl_co_take(lua_State *L);
+void rl_co_give(rl_state *st, rl_co co, bool clean);
+
+// Writes a report to stderr, or hands it to the host.
+void rl_report_text(rl_state *st, const char *text);
+
+// Reports the failures of detached tasks that nobody has awaited by the end of the tick.
+void rl_report_orphans(rl_state *st);
+
+// Ticks until `scope` has no members. Returns false if it got stuck: every task is blocked for
+// ever.
+bool rl_run_until_empty(rl_state *st, rl_scope *scope);
+
+#endif

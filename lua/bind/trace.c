@@ -1,0 +1,260 @@
+// Interned places, and the story of an error across coroutines and tasks.
+#include "lua/bind/trace.h"
+
+#include "lua/bind/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SITES_CACHED = 64, MAX_LEVELS = 40, FIRST_LEVELS = 20, RECENT_STRINGS = 64 };
+
+typedef struct site {
+  char *text;  // "FILE:LINE"
+  int line;
+} site;
+
+struct rl_sites {
+  site *all;
+  int count, cap;
+  int cache[SITES_CACHED];
+};
+
+static struct rl_sites *sites_of(rl_state *st) {
+  if (!st->sites) st->sites = calloc(1, sizeof *st->sites);
+  return st->sites;
+}
+
+void rl_sites_free(rl_state *st) {
+  if (!st->sites) return;
+  for (int i = 0; i < st->sites->count; i++) free(st->sites->all[i].text);
+  free(st->sites->all);
+  free(st->sites);
+  st->sites = NULL;
+}
+
+static bool same_place(const site *s, const lua_Debug *ar, size_t length) {
+  return s->line == ar->currentline && strncmp(s->text, ar->short_src, length) == 0 &&
+         s->text[length] == ':';
+}
+
+static int add_site(struct rl_sites *sites, const lua_Debug *ar) {
+  if (sites->count == sites->cap) {
+    int cap = sites->cap ? sites->cap * 2 : 32;
+    site *all = realloc(sites->all, (size_t)cap * sizeof *all);
+    if (!all) return 0;
+    sites->all = all;
+    sites->cap = cap;
+  }
+  size_t size = strlen(ar->short_src) + 16;
+  char *text = malloc(size);
+  if (!text) return 0;
+  snprintf(text, size, "%s:%d", ar->short_src, ar->currentline);
+  sites->all[sites->count++] = (site){text, ar->currentline};
+  return sites->count;
+}
+
+int rl_site_here(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_getstack(L, 1, &ar)) return 0;
+  lua_getinfo(L, "Sl", &ar);
+  if (ar.currentline < 0) return 0;
+  struct rl_sites *sites = sites_of(rl_state_of(L));
+  if (!sites) return 0;
+  // A function's source text may move or be freed: the pointer is only a hint, the text decides.
+  size_t hash = ((uintptr_t)ar.source / 16 * 31 + (size_t)ar.currentline) % SITES_CACHED;
+  size_t length = strlen(ar.short_src);
+  int cached = sites->cache[hash];
+  if (cached && same_place(&sites->all[cached - 1], &ar, length)) return cached;
+  for (int i = 0; i < sites->count; i++) {
+    if (same_place(&sites->all[i], &ar, length)) return sites->cache[hash] = i + 1;
+  }
+  int added = add_site(sites, &ar);
+  return sites->cache[hash] = added;
+}
+
+const char *rl_site_text(const rl_state *st, int number) {
+  return number && st->sites ? st->sites->all[number - 1].text : "?";
+}
+
+static void add_frame(luaL_Buffer *b, lua_State *L, const lua_Debug *ar) {
+  lua_pushfstring(L, "\n\t%s:", ar->short_src);
+  luaL_addvalue(b);
+  if (ar->currentline > 0) {
+    lua_pushfstring(L, "%d:", ar->currentline);
+    luaL_addvalue(b);
+  }
+  if (*ar->namewhat) {
+    lua_pushfstring(L, " in %s '%s'", ar->namewhat, ar->name);
+  } else if (*ar->what == 'm') {
+    lua_pushliteral(L, " in main chunk");
+  } else if (*ar->what == 'C') {
+    lua_pushliteral(L, " in a C function");
+  } else {
+    lua_pushfstring(L, " in function <%s:%d>", ar->short_src, ar->linedefined);
+  }
+  luaL_addvalue(b);
+}
+
+void rl_push_stack(lua_State *L, lua_State *co, int level) {
+  luaL_Buffer b;
+  lua_Debug ar;
+  luaL_buffinit(L, &b);
+  int last = level;
+  while (lua_getstack(co, last, &ar) && last - level < 100000) last++;
+  for (int at = level; lua_getstack(co, at, &ar); at++) {
+    if (last - level > MAX_LEVELS && at - level == FIRST_LEVELS) {
+      int skipped = last - level - MAX_LEVELS;
+      lua_pushfstring(L, "\n\t... (%d levels skipped)", skipped);
+      luaL_addvalue(&b);
+      at += skipped;
+      if (!lua_getstack(co, at, &ar)) break;
+    }
+    lua_getinfo(co, "Slnt", &ar);
+    add_frame(&b, L, &ar);
+    if (ar.istailcall) luaL_addstring(&b, "\n\t(...tail calls...)");
+  }
+  luaL_pushresult(&b);
+}
+
+static bool in_transit(lua_State *L, int index) {
+  rl_state *st = rl_state_of(L);
+  if (!st->transit) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->transit);
+  bool same = lua_rawequal(L, -1, index);
+  lua_pop(L, 1);
+  return same;
+}
+
+static void set_transit(lua_State *L, int index, bool from_task) {
+  rl_state *st = rl_state_of(L);
+  if (st->transit) luaL_unref(L, LUA_REGISTRYINDEX, st->transit);
+  lua_pushvalue(L, index);
+  st->transit = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (st->transit == LUA_REFNIL) st->transit = 0;
+  st->transit_task = from_task;
+  st->transit_from = L;
+}
+
+// traces[error at index] = the string at the top; pops it. Plain values would stay for ever: a few
+// are kept.
+static void set_trace(lua_State *L, int index) {
+  rl_state *st = rl_state_of(L);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->traces);
+  if (!lua_istable(L, index) && !lua_isuserdata(L, index)) {
+    int count = 0;
+    for (lua_pushnil(L); count <= RECENT_STRINGS && lua_next(L, -2); lua_pop(L, 1)) count++;
+    if (count > RECENT_STRINGS) {
+      lua_settop(L, lua_gettop(L) - 2);
+      for (lua_pushnil(L); lua_next(L, -2);) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+        lua_pushnil(L);
+        lua_rawset(L, -4);
+      }
+    }
+  }
+  if (lua_isnil(L, index)) {
+    lua_pop(L, 2);
+    return;
+  }
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
+static bool push_trace(lua_State *L, int index) {
+  if (lua_isnil(L, index)) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->traces);
+  lua_pushvalue(L, index);
+  int type = lua_rawget(L, -2);
+  lua_remove(L, -2);
+  if (type == LUA_TSTRING) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+int rl_trace_handler(lua_State *L) {
+  if (!lua_checkstack(L, 12)) return 1;
+  bool again = in_transit(L, 1);
+  if (again && rl_state_of(L)->transit_task)
+    return 1;  // its trace is whole: this task only waited for it
+  if (!again || !push_trace(L, 1)) lua_pushliteral(L, "");
+  rl_push_stack(L, L, 1);
+  lua_concat(L, 2);
+  set_trace(L, 1);
+  set_transit(L, 1, false);
+  return 1;
+}
+
+static void add_story(lua_State *L, int index, const char *what, const char *where) {
+  index = lua_absindex(L, index);
+  if (!lua_checkstack(L, 10)) return;
+  if (!push_trace(L, index)) lua_pushliteral(L, "");
+  lua_pushfstring(L, "\n%s at %s", what, where);
+  lua_concat(L, 2);
+  set_trace(L, index);
+}
+
+void rl_trace_spawned(lua_State *L, int index, int site) {
+  add_story(L, index, "spawned", rl_site_text(rl_state_of(L), site));
+}
+
+void rl_trace_transit(lua_State *L, int index, int site) {
+  index = lua_absindex(L, index);
+  if (site) rl_trace_spawned(L, index, site);
+  add_story(L, index, "awaited", rl_site_text(rl_state_of(L), rl_site_here(L)));
+  set_transit(L, index, true);
+}
+
+static int call_tostring(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+void rl_push_message(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (lua_type(L, index) == LUA_TSTRING) {
+    lua_pushvalue(L, index);
+    return;
+  }
+  if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL) {
+    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushcfunction(L, call_tostring);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return;
+  lua_pop(L, 1);
+  lua_pushfstring(L, "(error object is a %s value whose __tostring failed)",
+                  luaL_typename(L, index));
+}
+
+void rl_push_report(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  int base = lua_gettop(L);
+  rl_push_message(L, index);
+  if (push_trace(L, index)) {
+    const char *trace = lua_tostring(L, -1);
+    if (trace[0] && trace[1] == '\t') {
+      lua_pushliteral(L, "\nstack traceback:");
+      lua_insert(L, -2);
+    }
+  }
+  if (rl_push_suppressed(L, index)) {
+    int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
+    lua_pushliteral(L, "");
+    for (int i = 1; i <= count && i <= FIRST_LEVELS; i++) {
+      lua_rawgeti(L, list, i);
+      rl_push_message(L, -1);
+      lua_remove(L, -2);
+      lua_pushfstring(L, "\nsuppressed: %s", lua_tostring(L, -1));
+      lua_remove(L, -2);
+      lua_concat(L, 2);
+    }
+    lua_remove(L, list);
+  }
+  lua_concat(L, lua_gettop(L) - base);
+}

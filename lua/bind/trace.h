@@ -1,0 +1,33 @@
+// Where things happened: interned places in scripts, and the story of an error across coroutines
+// and tasks.
+#ifndef RL_BIND_TRACE_H
+#define RL_BIND_TRACE_H
+
+#include "lua/bind/state.h"
+
+// The place in a script that called the running C function, as a small number; 0: unknown.
+int rl_site_here(lua_State *L);
+const char *rl_site_text(const rl_state *st, int site);  // "FILE:LINE", or "?"
+void rl_sites_free(rl_state *st);
+
+// Message handler at the root of a task and of a wrap: writes down the stack of the error before it
+// unwinds.
+int rl_trace_handler(lua_State *L);
+
+// The error at `index` of a task that was spawned at `site` is about to be raised again where the
+// caller waited.
+void rl_trace_transit(lua_State *L, int index, int site);
+// The same for the end of a task nobody waits for by name: only where it was spawned.
+void rl_trace_spawned(lua_State *L, int index, int site);
+
+// Pushes the whole report of the uncaught error at `index`: message, traceback, spawned and awaited
+// places, suppressed.
+void rl_push_report(lua_State *L, int index);
+
+// Pushes a short traceback of `co` from `level`.
+void rl_push_stack(lua_State *L, lua_State *co, int level);
+
+// Pushes the error's message, whatever its type; never raises but for memory.
+void rl_push_message(lua_State *L, int index);
+
+#endif

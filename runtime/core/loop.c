@@ -1,0 +1,261 @@
+// The loop: ready jobs, timers, posts, one poll between ticks.
+#include "runtime/core/loop.h"
+
+#include "runtime/base/check.h"
+
+#include <string.h>
+
+enum { POLL_WITHIN = 1000000 };  // ns: a tick polls at least so often, however short its rounds are
+enum { CLOCK_EVERY = 64 };       // jobs run between two looks at the clock
+
+static void on_alarm(uv_timer_t *alarm) { ((rl_loop *)alarm->data)->alarm_due = RL_NEVER; }
+
+static void drain_posts(rl_loop *loop) {
+  if (!atomic_exchange(&loop->poked, false)) return;
+  uv_mutex_lock(&loop->post_lock);
+  rl_post *post = loop->posts;
+  loop->posts = NULL;
+  loop->posts_tail = &loop->posts;
+  uv_mutex_unlock(&loop->post_lock);
+  while (post) {
+    rl_post *next = post->next;
+    post->run(post);
+    post = next;
+  }
+}
+
+static void on_wakeup(uv_async_t *wakeup) { drain_posts(wakeup->data); }
+
+static void on_closed(uv_handle_t *h) { ((rl_loop *)h->data)->handles--; }
+
+static int open_handles(rl_loop *loop) {
+  int err = uv_async_init(loop->uv, &loop->wakeup, on_wakeup);
+  if (err < 0) return err;
+  uv_timer_init(loop->uv, &loop->alarm);
+  loop->alarm.data = loop->wakeup.data = loop;
+  uv_unref((uv_handle_t *)&loop->wakeup);
+  uv_unref((uv_handle_t *)&loop->alarm);
+  return 0;
+}
+
+int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *), void *owner) {
+  memset(loop, 0, sizeof *loop);
+  loop->run = run;
+  loop->owner = owner;
+  loop->tail = &loop->head;
+  loop->posts_tail = &loop->posts;
+  loop->alarm_due = RL_NEVER;
+  loop->owns_uv = !uv;
+  loop->uv = uv ? uv : &loop->own;
+  rl_timers_init(&loop->timers);
+  rl_slab_init(&loop->slab);
+  atomic_init(&loop->poked, false);
+  int err = uv ? 0 : uv_loop_init(&loop->own);
+  if (err < 0) return err;
+  err = open_handles(loop);
+  if (err == 0) err = uv_mutex_init(&loop->post_lock);
+  if (err < 0 && loop->owns_uv) uv_loop_close(&loop->own);
+  return err;
+}
+
+void rl_loop_close(rl_loop *loop) {
+  if (loop->closing) return;
+  loop->closing = true;
+  uv_mutex_lock(&loop->post_lock);
+  loop->closed_to_posts = true;
+  rl_post *post = loop->posts;
+  loop->posts = NULL;
+  loop->posts_tail = &loop->posts;
+  uv_mutex_unlock(&loop->post_lock);
+  for (rl_post *next; post; post = next) {
+    next = post->next;
+    if (post->drop) post->drop(post);
+  }
+  loop->handles += 2;
+  uv_close((uv_handle_t *)&loop->wakeup, on_closed);
+  uv_close((uv_handle_t *)&loop->alarm, on_closed);
+}
+
+bool rl_loop_closed(const rl_loop *loop) { return loop->closing && loop->handles == 0; }
+
+void rl_loop_fini(rl_loop *loop) {
+  RL_CHECK(rl_loop_closed(loop));
+  if (loop->owns_uv) RL_CHECK(uv_loop_close(&loop->own) == 0);
+  uv_mutex_destroy(&loop->post_lock);
+  rl_timers_fini(&loop->timers);
+  rl_slab_fini(&loop->slab);
+}
+
+static inline void push(rl_loop *loop, rl_job *job) {
+  job->next = NULL;
+  *loop->tail = job;
+  loop->tail = &job->next;
+  loop->ready++;
+}
+
+void rl_loop_ready(rl_loop *loop, rl_job *job) { push(loop, job); }
+
+void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
+  push(loop, job);
+  if (!loop->fence) loop->fence = job;
+}
+
+static uint64_t clock_now(rl_loop *loop) { return loop->now = uv_hrtime() + loop->skew; }
+
+uint64_t rl_loop_now(rl_loop *loop) { return loop->virtual_clock ? loop->now : clock_now(loop); }
+
+void rl_loop_set_virtual(rl_loop *loop, bool on) {
+  if (on == loop->virtual_clock) return;
+  if (on) {
+    clock_now(loop);
+  } else {
+    loop->skew = loop->now - uv_hrtime();
+  }
+  loop->virtual_clock = on;
+}
+
+// splitmix64: every seed gives a full-period sequence.
+uint64_t rl_loop_random(rl_loop *loop) {
+  uint64_t z = (loop->rng += UINT64_C(0x9e3779b97f4a7c15));
+  z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+  return z ^ (z >> 31);
+}
+
+int rl_loop_timer(rl_loop *loop, rl_timer *t, uint64_t due) {
+  if (due == RL_NEVER) {
+    rl_timer_stop(&loop->timers, t);
+    return 0;
+  }
+  return rl_timer_start(&loop->timers, t, due);
+}
+
+bool rl_loop_post(rl_loop *loop, rl_post *post) {
+  post->next = NULL;
+  uv_mutex_lock(&loop->post_lock);
+  bool open = !loop->closed_to_posts;
+  if (open) {
+    *loop->posts_tail = post;
+    loop->posts_tail = &post->next;
+    atomic_store(&loop->poked, true);
+    uv_async_send(&loop->wakeup);
+  }
+  uv_mutex_unlock(&loop->post_lock);
+  return open;
+}
+
+void rl_loop_wake(rl_loop *loop) { uv_async_send(&loop->wakeup); }
+
+bool rl_loop_stuck(const rl_loop *loop) {
+  return !loop->head && !loop->timers.count && !loop->real && !loop->passive &&
+         !atomic_load(&((rl_loop *)loop)->poked);
+}
+
+static void fire_timers(rl_loop *loop) {
+  if (!loop->timers.count) return;
+  uint64_t now = rl_loop_now(loop);
+  // Timers that are armed while firing wait for the next tick.
+  uint32_t last = loop->timers.seq;
+  while (loop->timers.count && loop->timers.heap[0].due <= now &&
+         (int32_t)(loop->timers.heap[0].timer->seq - last) <= 0) {
+    rl_timer *t = rl_timers_pop(&loop->timers, now);
+    t->fire(t);
+  }
+}
+
+// The order of equally ready jobs under a seed: the whole queue is dealt anew.
+static void shuffle(rl_loop *loop) {
+  rl_job *rest = loop->head;
+  uint32_t left = loop->ready;
+  rl_job *dealt = NULL;
+  for (; left > 0; left--) {
+    rl_job **at = &rest;
+    for (uint64_t skip = rl_loop_random(loop) % left; skip > 0; skip--) at = &(*at)->next;
+    rl_job *job = *at;
+    *at = job->next;
+    job->next = dealt;
+    dealt = job;
+  }
+  loop->head = dealt;
+  while (dealt && dealt->next) dealt = dealt->next;
+  loop->tail = dealt ? &dealt->next : &loop->head;
+}
+
+static void run_jobs(rl_loop *loop) {
+  if (loop->seed) {
+    shuffle(loop);
+    loop->fence = NULL;
+  }
+  uint64_t start = 0;
+  uint32_t batch = loop->ready, ran = 0;
+  rl_job *job;
+  while ((job = loop->head) && job != loop->fence) {
+    if (loop->seed && ran == batch) break;
+    loop->head = job->next;
+    if (!job->next) loop->tail = &loop->head;
+    loop->ready--;
+    loop->run(loop, job);
+    // Past the jobs that were ready at first, go on only for a moment: hand-offs need no poll, the
+    // outside does.
+    if (++ran < batch || ran % CLOCK_EVERY) continue;
+    uint64_t now = uv_hrtime();
+    if (!start) start = now;
+    if (now - start > POLL_WITHIN) break;
+  }
+}
+
+static void arm_alarm(rl_loop *loop) {
+  uint64_t due = loop->virtual_clock ? RL_NEVER : rl_timers_next(&loop->timers);
+  if (due == loop->alarm_due) return;
+  if (due == RL_NEVER) {
+    uv_timer_stop(&loop->alarm);
+    loop->alarm_due = RL_NEVER;
+    return;
+  }
+  uint64_t now = clock_now(loop);
+  uint64_t ms = due > now ? (due - now + 999999) / 1000000 : 0;
+  uv_update_time(loop->uv);
+  uv_timer_start(&loop->alarm, on_alarm, ms, 0);
+  loop->alarm_due = due;
+}
+
+// Under a virtual clock with nothing else to come, time jumps to the next deadline.
+static bool jump(rl_loop *loop) {
+  if (!loop->virtual_clock || loop->head || loop->real || !loop->timers.count) return false;
+  if (atomic_load(&loop->poked)) return false;
+  if (loop->timers.heap[0].due > loop->now) loop->now = loop->timers.heap[0].due;
+  return true;
+}
+
+static void poll(rl_loop *loop, bool block) {
+  bool wait = block && !loop->head && !jump(loop);
+  if (wait && loop->timers.count && !loop->virtual_clock &&
+      rl_timers_next(&loop->timers) <= clock_now(loop))
+    wait = false;
+  if (wait) {
+    arm_alarm(loop);
+    // Our two handles are not referenced: with nothing else alive, uv_run would return at once.
+    bool idle = !uv_loop_alive(loop->uv);
+    if (idle) uv_ref((uv_handle_t *)&loop->wakeup);
+    uv_run(loop->uv, UV_RUN_ONCE);
+    if (idle) uv_unref((uv_handle_t *)&loop->wakeup);
+  } else {
+    uint64_t now = uv_hrtime();
+    bool due = loop->real || loop->passive || loop->handles || atomic_load(&loop->poked) ||
+               now - loop->polled_at > POLL_WITHIN || !loop->head;
+    if (due) {
+      uv_run(loop->uv, UV_RUN_NOWAIT);
+      loop->polled_at = now;
+    }
+  }
+  loop->polls++;
+  loop->fence = NULL;
+  drain_posts(loop);
+  fire_timers(loop);
+}
+
+void rl_loop_tick(rl_loop *loop, bool block) {
+  loop->ticks++;
+  run_jobs(loop);
+  poll(loop, block);
+}
