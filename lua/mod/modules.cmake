@@ -1,1 +1,3 @@
 # The C modules: name, sources, and the packages each needs. One line a module, sorted by name.
+rille_module(hash SOURCES lua/mod/heavy/hash.c lua/mod/heavy/hash_kdf.c runtime/cpu/hash.c runtime/cpu/hash_file.c runtime/cpu/kdf.c
+  PACKAGES libcrypto zlib libargon2)
