@@ -82,16 +82,24 @@ static void dequeue(rl_pool *p, rl_work *w, bool turn_over) {
   p->queued--;
 }
 
-static void on_return(rl_post *post) {
-  rl_work *w = rl_container_of(post, rl_work, post);
-  w->done(w, true);
+static void finish_all(rl_list *list, bool ran) {
+  for (rl_link *link; (link = rl_list_pop(list));) {
+    rl_work *w = rl_container_of(link, rl_work, link);
+    w->done(w, ran);
+  }
 }
 
-static void send_back(rl_pool *p, rl_work *w) {
-  if (rl_loop_post(p->loop, &w->post)) return;
+// On the loop's thread. After rl_pool_fini a last post may still come.
+static void on_return(rl_post *post) {
+  rl_pool *p = rl_container_of(post, rl_pool, post);
+  if (p->stopping) return;
+  rl_list returned;
+  rl_link_init(&returned);
   uv_mutex_lock(&p->lock);
-  rl_list_push(&p->stranded, &w->link);
+  p->posted = false;
+  rl_list_splice(&returned, &p->returned);
   uv_mutex_unlock(&p->lock);
+  finish_all(&returned, true);
 }
 
 // The next work, waiting for one; NULL when the pool stops. With the lock held.
@@ -120,10 +128,13 @@ static void thread_main(void *arg) {
     uv_mutex_lock(&p->lock);
     w->phase = DONE;
     rl_link_remove(&w->link);
+    rl_list_push(&p->returned, &w->link);
     p->running--;
     p->completed++;
+    if (p->posted) continue;
+    p->posted = true;
     uv_mutex_unlock(&p->lock);
-    send_back(p, w);
+    rl_loop_post(p->loop, &p->post);  // refused when the loop is closing: rl_pool_fini finds them
     uv_mutex_lock(&p->lock);
   }
   uv_mutex_unlock(&p->lock);
@@ -146,19 +157,13 @@ int rl_pool_init(rl_pool *p, rl_loop *loop, int size) {
   p->size = size > 0 ? size : (int)uv_available_parallelism();
   rl_link_init(&p->turns);
   rl_link_init(&p->active);
-  rl_link_init(&p->stranded);
+  rl_link_init(&p->returned);
+  p->post.run = p->post.drop = on_return;
   int err = uv_mutex_init(&p->lock);
   if (err < 0) return err;
   err = uv_cond_init(&p->wake);
   if (err < 0) uv_mutex_destroy(&p->lock);
   return err;
-}
-
-static void finish_all(rl_list *list, bool ran) {
-  for (rl_link *link; (link = rl_list_pop(list));) {
-    rl_work *w = rl_container_of(link, rl_work, link);
-    w->done(w, ran);
-  }
 }
 
 void rl_pool_fini(rl_pool *p) {
@@ -178,7 +183,7 @@ void rl_pool_fini(rl_pool *p) {
   uv_mutex_unlock(&p->lock);
   finish_all(&dropped, false);
   for (int i = 0; i < p->started; i++) uv_thread_join(&p->threads[i]);
-  finish_all(&p->stranded, true);
+  finish_all(&p->returned, true);
   free(p->threads);
   free(p->buckets);
   uv_cond_destroy(&p->wake);
@@ -186,7 +191,6 @@ void rl_pool_fini(rl_pool *p) {
 }
 
 int rl_pool_submit(rl_pool *p, rl_work *w, const void *key) {
-  w->post.run = w->post.drop = on_return;
   w->key = key;
   w->pool = p;
   atomic_init(&w->cancelled, false);

@@ -9,8 +9,7 @@
 
 typedef struct rl_work rl_work;
 struct rl_work {
-  rl_post post;    // its way back
-  rl_link link;    // in turns, in its key's rest, or among the active or stranded
+  rl_link link;    // in turns, in its key's rest, among the active or the returned
   rl_list rest;    // while it is the first of its key: the others, in order
   rl_work *chain;  // while it is the first of its key: the next in its bucket
   const void *key;
@@ -27,7 +26,8 @@ typedef struct rl_pool {
   uv_cond_t wake;
   rl_list turns;        // the first work of each key, in turn
   rl_list active;       // works that run now
-  rl_list stranded;     // works that ended after the loop closed
+  rl_list returned;     // works that have run, on their way back
+  rl_post post;         // brings them
   rl_work **buckets;    // the first works by key
   size_t bucket_count;  // a power of two
   size_t keys;
@@ -35,7 +35,7 @@ typedef struct rl_pool {
   int size, started, idle;
   uint32_t queued, running;
   uint64_t completed;
-  bool stopping;
+  bool posted, stopping;
 } rl_pool;
 
 // `size` 0: one thread a core. No thread starts before the first job.
