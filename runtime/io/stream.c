@@ -1,6 +1,8 @@
 // What all streams share: the two buffers' accounts, and waking the reader and the writer.
 #include "runtime/io/stream.h"
 
+#include "runtime/core/task.h"
+
 #include <string.h>
 
 enum { COPY_BELOW = 2048 };  // a read this small is copied, so that it does not hold a whole chunk
@@ -73,11 +75,12 @@ void rl_stream_ended(rl_stream *s, int status) {
 // Half-closes once nothing is unsent.
 static void try_finish(rl_stream *s) {
   if (!s->finishing || s->finished || s->unsent > 0) return;
-  if (s->kind->finish && s->out_status == 0) {
+  if (s->out_status == RL_CLOSED) return;  // under way
+  if (s->out_status < 0 || !s->kind->finish) {
+    rl_stream_finished(s, s->out_status);
+  } else {
     s->out_status = RL_CLOSED;
     s->kind->finish(s);
-  } else if (s->out_status != RL_CLOSED) {
-    rl_stream_finished(s, 0);
   }
 }
 

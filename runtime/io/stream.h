@@ -110,14 +110,21 @@ static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(
 // may be DONE on return. Nobody is reading. When the wait is over, rl_stream_read_done gives the
 // claim back. Cancelling loses nothing.
 void rl_stream_wait_in(rl_stream *s, size_t want, struct rl_task *task);
-static inline void rl_stream_read_done(rl_stream *s) { s->reader.state = RL_OP_IDLE; }
+static inline void rl_op_unclaim(rl_op *op, const struct rl_task *task) {
+  if (op->task == task && op->state != RL_OP_PENDING) op->state = RL_OP_IDLE;
+}
+static inline void rl_stream_read_done(rl_stream *s, const struct rl_task *task) {
+  rl_op_unclaim(&s->reader, task);
+}
 
 // Takes what it can of `pieces`: 0 or more, or a negative error (the stream's out_status).
 ssize_t rl_stream_send(rl_stream *s, const uv_buf_t *pieces, unsigned count);
 // Begins to wait until no more than `mark` bytes are unsent, or the write side failed. `partial`:
 // see above.
 void rl_stream_wait_out(rl_stream *s, size_t mark, bool partial, struct rl_task *task);
-static inline void rl_stream_write_done(rl_stream *s) { s->writer.state = RL_OP_IDLE; }
+static inline void rl_stream_write_done(rl_stream *s, const struct rl_task *task) {
+  rl_op_unclaim(&s->writer, task);
+}
 // Begins the half-close: what is unsent goes first. Waits as a writer does; cancelled, it goes on
 // alone.
 void rl_stream_wait_finish(rl_stream *s, struct rl_task *task);

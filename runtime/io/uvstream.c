@@ -1,0 +1,279 @@
+// Streams over uv_stream_t.
+#include "runtime/io/uvstream.h"
+
+#include "runtime/io/addr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_IN_PLACE = 16 * 1024 };  // room behind `in` that is worth reading into
+#define LINGER UINT64_C(5000000000)  // ns that unsent bytes have after close
+
+static void start_writing(rl_uvstream *u);
+
+static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
+  (void)hint;
+  rl_uvstream *u = rl_container_of(h->data, rl_uvstream, handle);
+  rl_buf *in = &u->s.in;
+  u->borrowed = !(rl_buf_len(in) && rl_buf_room(in) >= READ_IN_PLACE);
+  if (u->borrowed) {
+    *buf = rl_stream_chunk(&u->s);
+  } else {
+    *buf = uv_buf_init(rl_buf_tail(in), (unsigned)rl_buf_room(in));
+  }
+}
+
+static void stop_reading(rl_uvstream *u) {
+  if (!u->reading) return;
+  u->reading = false;
+  uv_read_stop(&u->uv.stream);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf) {
+  rl_uvstream *u = rl_container_of(stream->data, rl_uvstream, handle);
+  if (u->borrowed) {
+    if (buf->base) rl_stream_took(&u->s, *buf, n > 0 ? (size_t)n : 0);
+  } else if (n > 0) {
+    rl_buf_added(&u->s.in, (size_t)n);
+  }
+  if (n == 0) return;
+  if (n < 0) {
+    stop_reading(u);
+    rl_stream_ended(&u->s, (int)n);
+    return;
+  }
+  if (u->s.in_status) {  // memory ran out
+    stop_reading(u);
+    rl_stream_ended(&u->s, u->s.in_status);
+    return;
+  }
+  rl_stream_ref(&u->s);
+  rl_stream_arrived(&u->s);
+  if (rl_stream_full(&u->s)) stop_reading(u);
+  rl_stream_unref(&u->s);
+}
+
+static void uvs_pull(rl_stream *s) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  if (u->reading) return;
+  int err = uv_read_start(&u->uv.stream, on_alloc, on_read);
+  u->reading = err == 0;
+  if (err < 0) rl_stream_ended(s, err);
+}
+
+static void fail_writing(rl_uvstream *u, int err) {
+  rl_buf_fini(&u->out);
+  rl_stream_out_failed(&u->s, err);
+}
+
+static void on_written(uv_write_t *req, int status) {
+  rl_uvstream *u = req->data;
+  size_t n = rl_buf_len(&u->flight);
+  free(req);
+  u->request = NULL;
+  rl_buf_fini(&u->flight);
+  if (status < 0) {
+    fail_writing(u, status);
+  } else {
+    start_writing(u);
+    rl_stream_sent(&u->s, n);
+  }
+  if (u->s.closed && u->s.unsent == 0) rl_handle_close(&u->handle);
+}
+
+static void start_writing(rl_uvstream *u) {
+  if (u->request || rl_buf_len(&u->out) == 0) return;
+  uv_write_t *req = malloc(sizeof *req);
+  if (!req) {
+    fail_writing(u, UV_ENOMEM);
+    return;
+  }
+  u->flight = u->out;
+  rl_buf_init(&u->out);
+  req->data = u;
+  u->request = req;
+  uv_buf_t buf = uv_buf_init(rl_buf_head(&u->flight), (unsigned)rl_buf_len(&u->flight));
+  int err = uv_write(req, &u->uv.stream, &buf, 1, on_written);
+  if (err == 0) return;
+  free(req);
+  u->request = NULL;
+  rl_buf_fini(&u->flight);
+  fail_writing(u, err);
+}
+
+// Keeps up to `room` bytes of the pieces, from the byte `from` on.
+static ssize_t keep(rl_uvstream *u, const uv_buf_t *pieces, unsigned count, size_t from,
+                    size_t room) {
+  size_t kept = 0;
+  for (unsigned i = 0; i < count && room > 0; i++) {
+    if (from >= pieces[i].len) {
+      from -= pieces[i].len;
+      continue;
+    }
+    size_t n = pieces[i].len - from < room ? pieces[i].len - from : room;
+    if (!rl_buf_put(&u->out, pieces[i].base + from, n)) return UV_ENOMEM;
+    from = 0;
+    kept += n;
+    room -= n;
+    u->s.unsent += n;
+  }
+  return (ssize_t)kept;
+}
+
+static ssize_t uvs_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  size_t total = 0, sent = 0;
+  for (unsigned i = 0; i < count; i++) total += pieces[i].len;
+  if (total == 0) return 0;
+  if (s->unsent == 0 && !u->request) {
+    int n = uv_try_write(&u->uv.stream, pieces, count);
+    if (n < 0 && n != UV_EAGAIN) {
+      fail_writing(u, n);
+      return n;
+    }
+    if (n > 0) sent = (size_t)n;
+    if (sent == total) return (ssize_t)sent;
+  }
+  if (s->unsent >= RL_STREAM_OUT_HIGH) return (ssize_t)sent;
+  ssize_t kept = keep(u, pieces, count, sent, RL_STREAM_OUT_HIGH - s->unsent);
+  if (kept < 0) {
+    fail_writing(u, (int)kept);
+    return kept;
+  }
+  start_writing(u);
+  return s->out_status < 0 ? s->out_status : (ssize_t)sent + kept;
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status) {
+  rl_uvstream *u = req->data;
+  free(req);
+  u->request = NULL;
+  if (!u->s.closed) rl_stream_finished(&u->s, status);
+}
+
+static void uvs_finish(rl_stream *s) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  uv_shutdown_t *req = malloc(sizeof *req);
+  if (!req) {
+    rl_stream_finished(s, UV_ENOMEM);
+    return;
+  }
+  req->data = u;
+  u->request = req;
+  int err = uv_shutdown(req, &u->uv.stream, on_shutdown);
+  if (err == 0) return;
+  free(req);
+  u->request = NULL;
+  rl_stream_finished(s, err);
+}
+
+static void on_linger_over(rl_timer *t) {
+  rl_handle_close(&rl_container_of(t, rl_uvstream, linger)->handle);
+}
+
+static void uvs_close(rl_stream *s) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  stop_reading(u);
+  bool linger = s->unsent > 0 && s->out_status == 0 && !s->loop->closing &&
+                rl_loop_timer(s->loop, &u->linger, rl_loop_now(s->loop) + LINGER) == 0;
+  if (!linger) rl_handle_close(&u->handle);
+}
+
+static void on_closed(rl_handle *h) {
+  rl_uvstream *u = rl_container_of(h, rl_uvstream, handle);
+  rl_loop_timer_stop(h->loop, &u->linger);
+  u->s.unsent = 0;
+  rl_stream_unref(&u->s);
+}
+
+static void uvs_free(rl_stream *s) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  rl_buf_fini(&u->out);
+  rl_buf_fini(&u->flight);
+  free(u);
+}
+
+static void tcp_describe(rl_stream *s, char *text, size_t size) {
+  struct sockaddr_storage sa;
+  int n = sizeof sa;
+  text[0] = 0;
+  if (!rl_handle_open(&rl_uvstream_of(s)->handle)) return;
+  if (uv_tcp_getpeername(&rl_uvstream_of(s)->uv.tcp, (struct sockaddr *)&sa, &n) < 0) return;
+  rl_addr_format((struct sockaddr *)&sa, text, size);
+}
+
+static void pipe_describe(rl_stream *s, char *text, size_t size) {
+  size_t n = size - 1;
+  const uv_pipe_t *pipe = &rl_uvstream_of(s)->uv.pipe;
+  text[0] = 0;
+  if (!rl_handle_open(&rl_uvstream_of(s)->handle)) return;
+  if (uv_pipe_getpeername(pipe, text, &n) < 0) n = 0;
+  text[n] = 0;
+}
+
+static const rl_stream_kind tcp_kind = {
+    .name = "tcp",
+    .subject = "address",
+    .pull = uvs_pull,
+    .send = uvs_send,
+    .finish = uvs_finish,
+    .close = uvs_close,
+    .free = uvs_free,
+    .describe = tcp_describe,
+};
+
+static const rl_stream_kind pipe_kind = {
+    .name = "pipe",
+    .subject = "path",
+    .pull = uvs_pull,
+    .send = uvs_send,
+    .finish = uvs_finish,
+    .close = uvs_close,
+    .free = uvs_free,
+    .describe = pipe_describe,
+};
+
+static const rl_stream_kind tty_kind = {
+    .name = "tty",
+    .pull = uvs_pull,
+    .send = uvs_send,
+    .close = uvs_close,
+    .free = uvs_free,
+};
+
+static rl_uvstream *make(rl_loop *loop, const rl_stream_kind *kind, size_t handle_size) {
+  rl_uvstream *u = calloc(1, offsetof(rl_uvstream, uv) + handle_size);
+  if (!u) return NULL;
+  rl_stream_init(&u->s, kind, loop);
+  rl_timer_init(&u->linger, on_linger_over);
+  return u;
+}
+
+static rl_uvstream *opened(rl_uvstream *u, rl_loop *loop, int err, int *out) {
+  *out = err;
+  if (err < 0) {
+    free(u);
+    return NULL;
+  }
+  rl_handle_opened(&u->handle, loop, &u->uv, on_closed);
+  return u;
+}
+
+rl_uvstream *rl_uvstream_new(rl_loop *loop, uv_handle_type type, int *err) {
+  bool tcp = type == UV_TCP;
+  rl_uvstream *u =
+      make(loop, tcp ? &tcp_kind : &pipe_kind, tcp ? sizeof(uv_tcp_t) : sizeof(uv_pipe_t));
+  *err = UV_ENOMEM;
+  if (!u) return NULL;
+  return opened(u, loop,
+                tcp ? uv_tcp_init(loop->uv, &u->uv.tcp) : uv_pipe_init(loop->uv, &u->uv.pipe, 0),
+                err);
+}
+
+rl_uvstream *rl_uvstream_tty(rl_loop *loop, int fd, int *err) {
+  rl_uvstream *u = make(loop, &tty_kind, sizeof(uv_tty_t));
+  *err = UV_ENOMEM;
+  return u ? opened(u, loop, uv_tty_init(loop->uv, &u->uv.tty, fd, 0), err) : NULL;
+}
+
+bool rl_stream_is_uv(const rl_stream *s) { return s->kind->close == uvs_close; }
