@@ -2,12 +2,12 @@
 #include "runtime/io/handle.h"
 
 static void on_close(uv_handle_t *uv) {
-  rl_handle *h = uv->data;
+  rl_uvhandle *h = uv->data;
   h->loop->handles--;
   h->closed(h);
 }
 
-void rl_handle_opened(rl_handle *h, rl_loop *loop, void *uv, void (*closed)(rl_handle *)) {
+void rl_uvhandle_opened(rl_uvhandle *h, rl_loop *loop, void *uv, void (*closed)(rl_uvhandle *)) {
   h->loop = loop;
   h->uv = uv;
   h->uv->data = h;
@@ -16,8 +16,8 @@ void rl_handle_opened(rl_handle *h, rl_loop *loop, void *uv, void (*closed)(rl_h
   loop->handles++;
 }
 
-void rl_handle_close(rl_handle *h) {
-  if (!rl_handle_open(h)) return;
+void rl_uvhandle_close(rl_uvhandle *h) {
+  if (!rl_uvhandle_open(h)) return;
   h->closing = true;
   uv_close(h->uv, on_close);
 }

@@ -5,19 +5,20 @@
 
 #include "runtime/core/loop.h"
 
-typedef struct rl_handle rl_handle;
-struct rl_handle {
+typedef struct rl_uvhandle rl_uvhandle;
+struct rl_uvhandle {
   rl_loop *loop;
-  uv_handle_t *uv;              // NULL: never opened
-  void (*closed)(rl_handle *);  // after the close callback: frees, or drops the handle's reference
+  uv_handle_t *uv;  // NULL: never opened
+  void (*closed)(
+      rl_uvhandle *);  // after the close callback: frees, or drops the handle's reference
   bool closing;
 };
 
-// Right after a successful uv_*_init(`uv`): from here rl_handle_close is due. Takes uv->data.
-void rl_handle_opened(rl_handle *h, rl_loop *loop, void *uv, void (*closed)(rl_handle *));
+// Right after a successful uv_*_init(`uv`): from here rl_uvhandle_close is due. Takes uv->data.
+void rl_uvhandle_opened(rl_uvhandle *h, rl_loop *loop, void *uv, void (*closed)(rl_uvhandle *));
 // Again, or never opened: changes nothing.
-void rl_handle_close(rl_handle *h);
+void rl_uvhandle_close(rl_uvhandle *h);
 
-static inline bool rl_handle_open(const rl_handle *h) { return h->uv && !h->closing; }
+static inline bool rl_uvhandle_open(const rl_uvhandle *h) { return h->uv && !h->closing; }
 
 #endif

@@ -78,7 +78,7 @@ static void on_written(uv_write_t *req, int status) {
     start_writing(u);
     rl_stream_sent(&u->s, n);
   }
-  if (u->s.closed && u->s.unsent == 0) rl_handle_close(&u->handle);
+  if (u->s.closed && u->s.unsent == 0) rl_uvhandle_close(&u->handle);
 }
 
 static void start_writing(rl_uvstream *u) {
@@ -168,7 +168,7 @@ static void uvs_finish(rl_stream *s) {
 }
 
 static void on_linger_over(rl_timer *t) {
-  rl_handle_close(&rl_container_of(t, rl_uvstream, linger)->handle);
+  rl_uvhandle_close(&rl_container_of(t, rl_uvstream, linger)->handle);
 }
 
 static void uvs_close(rl_stream *s) {
@@ -176,10 +176,10 @@ static void uvs_close(rl_stream *s) {
   stop_reading(u);
   bool linger = s->unsent > 0 && s->out_status == 0 && !s->loop->closing &&
                 rl_loop_timer(s->loop, &u->linger, rl_loop_now(s->loop) + LINGER) == 0;
-  if (!linger) rl_handle_close(&u->handle);
+  if (!linger) rl_uvhandle_close(&u->handle);
 }
 
-static void on_closed(rl_handle *h) {
+static void on_closed(rl_uvhandle *h) {
   rl_uvstream *u = rl_container_of(h, rl_uvstream, handle);
   rl_loop_timer_stop(h->loop, &u->linger);
   u->s.unsent = 0;
@@ -197,7 +197,7 @@ static void tcp_describe(rl_stream *s, char *text, size_t size) {
   struct sockaddr_storage sa;
   int n = sizeof sa;
   text[0] = 0;
-  if (!rl_handle_open(&rl_uvstream_of(s)->handle)) return;
+  if (!rl_uvhandle_open(&rl_uvstream_of(s)->handle)) return;
   if (uv_tcp_getpeername(&rl_uvstream_of(s)->uv.tcp, (struct sockaddr *)&sa, &n) < 0) return;
   rl_addr_format((struct sockaddr *)&sa, text, size);
 }
@@ -206,7 +206,7 @@ static void pipe_describe(rl_stream *s, char *text, size_t size) {
   size_t n = size - 1;
   const uv_pipe_t *pipe = &rl_uvstream_of(s)->uv.pipe;
   text[0] = 0;
-  if (!rl_handle_open(&rl_uvstream_of(s)->handle)) return;
+  if (!rl_uvhandle_open(&rl_uvstream_of(s)->handle)) return;
   if (uv_pipe_getpeername(pipe, text, &n) < 0) n = 0;
   text[n] = 0;
 }
@@ -255,7 +255,7 @@ static rl_uvstream *opened(rl_uvstream *u, rl_loop *loop, int err, int *out) {
     free(u);
     return NULL;
   }
-  rl_handle_opened(&u->handle, loop, &u->uv, on_closed);
+  rl_uvhandle_opened(&u->handle, loop, &u->uv, on_closed);
   return u;
 }
 

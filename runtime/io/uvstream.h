@@ -8,7 +8,7 @@
 
 typedef struct rl_uvstream {
   rl_stream s;  // first
-  rl_handle handle;
+  rl_uvhandle handle;
   rl_buf out;       // taken, waiting for `flight` to land
   rl_buf flight;    // in a uv_write_t
   void *request;    // its uv_write_t or uv_shutdown_t, or NULL
