@@ -1,0 +1,14 @@
+// gather of 10,000 on Node: async functions that await nothing once.
+const measure = require("../../lib/measure.js");
+const width = 10000;
+const functions = Array.from({ length: width }, (_, i) => async () => {
+  await null;
+  return i;
+});
+
+measure(async (n) => {
+  for (let i = 0; i < n; i += width) {
+    const values = await Promise.all(functions.map((f) => f()));
+    if (values[width - 1] !== width - 1) throw new Error("wrong values");
+  }
+});
