@@ -1,4 +1,4 @@
--- Synchronisation as one writes it by hand over coroutines, for the peers that bring none: a bounded channel and a lock.
+-- Synchronisation as one writes it by hand over coroutines, where a peer brings none: a bounded channel, a lock.
 -- The scheduler gives `park()`, which waits, and `wake(task)`; `running()` names the task.
 local fifo = {}
 

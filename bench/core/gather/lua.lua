@@ -1,4 +1,5 @@
 -- gather, the floor: a coroutine is made and resumed for each function.
+local create, resume = coroutine.create, coroutine.resume
 local n, width = tonumber(arg[1]), 10000
 
 local functions = {}
@@ -8,7 +9,7 @@ local began = os.clock()
 for _ = 1, n // width do
   local values = {}
   for i = 1, width do
-    local _, value = coroutine.resume(coroutine.create(functions[i]))
+    local _, value = resume(create(functions[i]))
     values[i] = value
   end
   assert(values[width] == width)

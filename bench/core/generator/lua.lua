@@ -1,9 +1,10 @@
 -- generator, the floor: steps of a coroutine.wrap iterator of the stock interpreter.
+local wrap, yield = coroutine.wrap, coroutine.yield
 local n = tonumber(arg[1])
 
 local function count(last)
-  return coroutine.wrap(function()
-    for i = 1, last do coroutine.yield(i) end
+  return wrap(function()
+    for i = 1, last do yield(i) end
   end)
 end
 

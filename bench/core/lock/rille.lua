@@ -1,5 +1,6 @@
 -- lock: 1,000 tasks contend, with a yield inside. Argument: acquisitions in all.
 local rille = require "rille"
+local yield = rille.yield
 local n = tonumber(arg[1])
 local lock = rille.lock()
 
@@ -9,7 +10,7 @@ rille.group(function(g)
     g:spawn(function()
       for _ = 1, n // 1000 do
         lock:acquire()
-        rille.yield()
+        yield()
         lock:release()
       end
     end)

@@ -1,12 +1,13 @@
 -- switch: 100 tasks take turns. Argument: turns in all.
 local rille = require "rille"
+local yield = rille.yield
 local n = tonumber(arg[1])
 
 local began = os.clock()
 rille.group(function(g)
   for _ = 1, 100 do
     g:spawn(function()
-      for _ = 1, n // 100 do rille.yield() end
+      for _ = 1, n // 100 do yield() end
     end)
   end
 end)

@@ -1,0 +1,110 @@
+-- What is measured: one entry a work. Programs are bench/GROUP/NAME/PEER's file; they print "key number" pairs.
+--   args     arguments of a default run; the first is the count of operations and scales by `slow`
+--   full     arguments of a run with --full
+--   counted  the count of operations for instruction counts, or nil: under valgrind, n against 2n
+--   metrics  key, unit, and `more` where more is better
+--   reach    targets: metric, at_most or at_least, a number; `times` multiplies it by that peer's (or work's) figure
+
+-- Slow peers do a part of the operations; figures are per operation.
+local slow = { asyncio = 0.1, uvloop = 0.15, luv = 0.5, cqueues = 0.5 }
+
+local ns = { { key = "ns", unit = "ns" } }
+
+local function load_metrics()
+  return { { key = "rps", unit = "/s", more = true }, { key = "cpu_us", unit = "us cpu" } }
+end
+
+return {
+  {
+    group = "core", name = "switch", args = { 1000000 }, slow = slow, counted = 50000, metrics = ns,
+    reach = { { metric = "instructions", at_most = 0.8, times = "lua" } },
+  },
+  {
+    group = "core", name = "nested", args = { 500000, 5 }, counted = 50000, metrics = ns,
+    reach = { { metric = "instructions", at_most = 1.2, work = "switch" } },
+  },
+  {
+    group = "core", name = "generator", args = { 1000000 }, slow = { asyncio = 1 }, counted = 50000, metrics = ns,
+    reach = { { metric = "instructions", at_most = 1.1, times = "lua" } },
+  },
+  {
+    group = "core", name = "spawn", args = { 300000, 1000 }, slow = slow, counted = 20000, metrics = ns,
+    reach = {
+      { metric = "instructions", at_most = 1.5, times = "lua" },
+      { metric = "ns", at_most = 500 },
+      { metric = "ns", at_most = 1, times = "node" },
+    },
+  },
+  {
+    group = "core", name = "gather", args = { 500000 }, slow = slow, counted = 20000, metrics = ns,
+    reach = { { metric = "ns", at_most = 150 } },
+  },
+  {
+    group = "core", name = "gather_wait", args = { 300000 }, slow = slow, counted = 20000, metrics = ns,
+    reach = { { metric = "instructions", at_most = 1500 } },
+  },
+  {
+    group = "core", name = "channel", args = { 1000000 }, slow = slow, counted = 50000, metrics = ns,
+    reach = { { metric = "ns", at_most = 120 } },
+  },
+  {
+    group = "core", name = "lock", args = { 500000 }, slow = slow, counted = 20000, metrics = ns,
+    reach = { { metric = "ns", at_most = 200 } },
+  },
+  {
+    group = "core", name = "sleepers", args = { 100000 }, full = { 1000000 },
+    slow = { asyncio = 0.2, uvloop = 0.2 },
+    metrics = {
+      { key = "bytes", unit = "bytes" },
+      { key = "create_ns", unit = "ns made" },
+      { key = "wake_ns", unit = "ns woken" },
+    },
+    reach = {
+      { metric = "bytes", at_most = 1250 },
+      { metric = "create_ns", at_most = 2000 },
+      { metric = "wake_ns", at_most = 1000 },
+    },
+  },
+  {
+    group = "core", name = "timers", args = { 50000 }, full = { 100000 }, slow = { asyncio = 0.1, uvloop = 0.1 },
+    metrics = ns,
+    reach = { { metric = "ns", at_most = 2000 } },
+  },
+  {
+    group = "core", name = "start", start = true, args = { 20 }, metrics = { { key = "ms", unit = "ms" } },
+    commands = {
+      rille = "-e ''", lua = "-e ''", luv = "-l luv -e ''", asyncio = "-c 'import asyncio'", node = "-e ''",
+    },
+    reach = { { metric = "ms", at_most = 1.3, times = "lua" } },
+  },
+  {
+    group = "io", name = "echo", server = true, args = { 50, 1, 64 }, metrics = load_metrics(),
+    reach = {
+      { metric = "rps", at_least = 0.9, times = "c" },
+      { metric = "rps", at_least = 1.4, times = "node" },
+    },
+  },
+  {
+    group = "io", name = "echo_16", program = "echo", server = true, args = { 50, 16, 64 }, metrics = load_metrics(),
+    reach = { { metric = "rps", at_least = 0.9, times = "c" } },
+  },
+  {
+    group = "io", name = "echo_16k", program = "echo", server = true, args = { 50, 1, 16384 }, only_full = true,
+    metrics = load_metrics(), reach = { { metric = "rps", at_least = 0.9, times = "c" } },
+  },
+  {
+    group = "io", name = "files", args = { 10000 }, slow = { asyncio = 0.3, uvloop = 0.3, luv = 1 },
+    metrics = { { key = "per_s", unit = "/s", more = true } },
+    reach = { { metric = "per_s", at_least = 60000 } },
+  },
+  {
+    group = "io", name = "processes", args = { 200 }, slow = { asyncio = 0.5, node = 0.5 },
+    metrics = { { key = "per_s", unit = "/s", more = true } },
+    reach = { { metric = "per_s", at_least = 900 } },
+  },
+  {
+    group = "cpu", name = "sha256", args = { 300 }, full = { 1000 },
+    metrics = { { key = "gb_s", unit = "GB/s", more = true }, { key = "late_ms", unit = "ms late" } },
+    reach = { { metric = "gb_s", at_least = 0.95, times = "c" }, { metric = "late_ms", at_most = 3 } },
+  },
+}
