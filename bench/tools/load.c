@@ -1,0 +1,194 @@
+// Loads an echo server: load CONNECTIONS IN_FLIGHT SIZE SECONDS COMMAND...
+// Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages of SIZE bytes under way on
+// each connection. Prints requests a second, and the server's processor time for each. Server and
+// load get a processor each.
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct conn {
+  int fd;
+  size_t got;   // bytes of messages that have not come back whole
+  size_t owed;  // bytes still to be written
+} conn;
+
+static pid_t server;
+static size_t size;
+static char *payload;
+static size_t payload_size;
+static unsigned long done;
+
+static void die(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fprintf(stderr, "\n");
+  if (server > 0) kill(server, SIGKILL);
+  exit(1);
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void pin(int processor) {
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
+
+// Starts the server on processor 0 and returns the port it prints.
+static int start_server(char **command) {
+  int out[2];
+  if (pipe(out) < 0) die("pipe: %s", strerror(errno));
+  server = fork();
+  if (server == 0) {
+    pin(0);
+    dup2(out[1], 1);
+    close(out[0]);
+    close(out[1]);
+    execvp(command[0], command);
+    _exit(127);
+  }
+  close(out[1]);
+  char text[64];
+  size_t length = 0;
+  while (length < sizeof text - 1 && !memchr(text, '\n', length)) {
+    ssize_t n = read(out[0], text + length, sizeof text - 1 - length);
+    if (n <= 0) die("the server ended without a port");
+    length += (size_t)n;
+  }
+  text[length] = 0;
+  return atoi(text);
+}
+
+// Processor time of all threads of the server, in seconds, to the nanosecond.
+static double server_cpu(void) {
+  char path[600];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)server);
+  DIR *tasks = opendir(path);
+  if (!tasks) die("the server is gone");
+  double sum = 0;
+  for (struct dirent *e; (e = readdir(tasks));) {
+    if (e->d_name[0] == '.') continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)server, e->d_name);
+    FILE *file = fopen(path, "r");
+    unsigned long long ns = 0;
+    if (file && fscanf(file, "%llu", &ns) == 1) sum += (double)ns / 1e9;
+    if (file) fclose(file);
+  }
+  closedir(tasks);
+  return sum;
+}
+
+static int connect_to(int port) {
+  int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    die("connect: %s", strerror(errno));
+  }
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  return fd;
+}
+
+static void send_owed(int epoll, conn *c) {
+  while (c->owed > 0) {
+    ssize_t n = write(c->fd, payload, c->owed < payload_size ? c->owed : payload_size);
+    if (n < 0 && errno != EAGAIN) die("write: %s", strerror(errno));
+    if (n < 0) break;
+    c->owed -= (size_t)n;
+  }
+  struct epoll_event event = {.events = EPOLLIN | (c->owed ? EPOLLOUT : 0), .data.ptr = c};
+  static struct epoll_event before[4096];
+  if (before[c->fd].events == event.events) return;
+  before[c->fd].events = event.events;
+  epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+static void on_readable(conn *c) {
+  static char buffer[1 << 18];
+  ssize_t n = read(c->fd, buffer, sizeof buffer);
+  if (n == 0) die("the server closed a connection");
+  if (n < 0) {
+    if (errno == EAGAIN) return;
+    die("read: %s", strerror(errno));
+  }
+  c->got += (size_t)n;
+  size_t whole = c->got / size;
+  c->got %= size;
+  c->owed += whole * size;
+  done += whole;
+}
+
+static void run(int epoll, double until) {
+  struct epoll_event events[256];
+  while (now() < until) {
+    int n = epoll_wait(epoll, events, 256, 100);
+    for (int i = 0; i < n; i++) {
+      conn *c = events[i].data.ptr;
+      if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) on_readable(c);
+      send_owed(epoll, c);
+    }
+  }
+}
+
+static void open_connections(int epoll, conn *conns, int count, int port, size_t in_flight) {
+  for (int i = 0; i < count; i++) {
+    conns[i].fd = connect_to(port);
+    conns[i].owed = in_flight * size;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = &conns[i]};
+    epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event);
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 6) return 2;
+  int count = atoi(argv[1]);
+  size_t in_flight = (size_t)atoi(argv[2]);
+  size = (size_t)atoi(argv[3]);
+  double seconds = atof(argv[4]);
+  if (count < 1 || count > 1000 || !in_flight || !size) return 2;
+  payload_size = in_flight * size;
+  payload = malloc(payload_size);
+  conn *conns = calloc((size_t)count, sizeof *conns);
+  if (!payload || !conns) return 1;
+  memset(payload, 'x', payload_size);
+  signal(SIGPIPE, SIG_IGN);
+
+  int port = start_server(argv + 5);
+  pin(1);
+  int epoll = epoll_create1(0);
+  open_connections(epoll, conns, count, port, in_flight);
+  run(epoll, now() + seconds / 4);
+  done = 0;
+  double cpu = server_cpu(), began = now();
+  run(epoll, began + seconds);
+  double took = now() - began;
+  cpu = server_cpu() - cpu;
+  printf("rps %.1f cpu_us %.4f\n", (double)done / took, cpu / (double)done * 1e6);
+  kill(server, SIGKILL);
+  waitpid(server, NULL, 0);
+  free(conns);
+  free(payload);
+  return 0;
+}
