@@ -50,7 +50,7 @@ function M.compile(source)
   local name = source:gsub("^bench/", ""):gsub("%.c$", ""):gsub("/", "_")
   local binary = build .. "/bench/" .. name
   os.execute("mkdir -p " .. build .. "/bench")
-  local command = ("{ [ %s -nt %s ] || ${CC:-cc} -O2 -std=gnu11 -Wall -Wextra -o %s %s " ..
+  local command = ("{ [ %s -nt %s ] || ${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o %s %s " ..
     "$(pkg-config --cflags --libs libuv) -lcrypto -lpthread; } 2>&1"):format(binary, source, binary, source)
   local pipe <close> = assert(io.popen(command))
   local words = pipe:read("a")

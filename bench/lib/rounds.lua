@@ -38,8 +38,10 @@ local function arguments(work, peer, options)
   return args
 end
 
+local function directory_of(work) return "bench/" .. work.group .. "/" .. (work.program or work.name) end
+
 local function command_of(work, peer, options)
-  local directory = "bench/" .. work.group .. "/" .. (work.program or work.name)
+  local directory = directory_of(work)
   if work.start then
     if not work.commands[peer.name] or not peers.available(peer) then return nil end
     return ("%s %d %s %s"):format(assert(peers.compile("bench/tools/start.c")), work.args[1], peer.run,
@@ -68,6 +70,7 @@ local function field(work, options)
 end
 
 local function measure(work, options)
+  if work.setup then dofile(work.setup) end
   local commands = field(work, options)
   for round = 1, options.rounds do
     progress(("%-24s round %d of %d "):format(work.name, round, options.rounds))
@@ -118,7 +121,7 @@ end
 local function counted_command(work, name, n)
   local args = table.move(work.args, 1, 9, 1, {})
   args[1] = n
-  return peers.command(peers.by_name[name], "bench/" .. work.group .. "/" .. work.name, table.concat(args, " "))
+  return peers.command(peers.by_name[name], directory_of(work), table.concat(args, " "))
 end
 
 -- Instructions an operation: the difference of n and 2n operations, so that start-up drops out.

@@ -14,6 +14,18 @@ local function load_metrics()
   return { { key = "rps", unit = "/s", more = true }, { key = "cpu_us", unit = "us cpu" } }
 end
 
+local function json_metrics()
+  return { { key = "decode", unit = "MB/s in", more = true }, { key = "encode", unit = "MB/s out", more = true } }
+end
+
+local function json_reach()
+  return {
+    { metric = "decode", at_least = 1, times = "cjson" },
+    { metric = "decode", at_least = 0.8, times = "node" },
+    { metric = "encode", at_least = 1, times = "cjson" },
+  }
+end
+
 return {
   {
     group = "core", name = "switch", args = { 1000000 }, slow = slow, counted = 50000, metrics = ns,
@@ -106,5 +118,29 @@ return {
     group = "cpu", name = "sha256", args = { 300 }, full = { 1000 },
     metrics = { { key = "gb_s", unit = "GB/s", more = true }, { key = "late_ms", unit = "ms late" } },
     reach = { { metric = "gb_s", at_least = 0.95, times = "c" }, { metric = "late_ms", at_most = 3 } },
+  },
+  {
+    group = "cpu", name = "json_tweets", program = "json", setup = "bench/cpu/json/corpus.lua", args = { 40, "tweets" },
+    metrics = json_metrics(), reach = json_reach(),
+  },
+  {
+    group = "cpu", name = "json_numbers", program = "json", setup = "bench/cpu/json/corpus.lua",
+    args = { 40, "numbers" }, metrics = json_metrics(), reach = json_reach(),
+  },
+  {
+    group = "cpu", name = "json_strings", program = "json", setup = "bench/cpu/json/corpus.lua",
+    args = { 40, "strings" }, metrics = json_metrics(), reach = json_reach(),
+  },
+  {
+    group = "http", name = "hello", server = true, args = { 64, 1, "http" }, metrics = load_metrics(),
+    reach = {
+      { metric = "rps", at_least = 0.95, times = "nginx" },
+      { metric = "rps", at_least = 3, times = "node" },
+      { metric = "cpu_us", at_most = 11.5 },
+    },
+  },
+  {
+    group = "http", name = "hello_16", program = "hello", server = true, args = { 64, 16, "http" },
+    metrics = load_metrics(), reach = { { metric = "rps", at_least = 3, times = "nginx" } },
   },
 }

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ typedef struct conn {
 } conn;
 
 static pid_t server;
-static size_t size;
+static size_t size;         // of a request
+static size_t answer_size;  // of what comes back for it
 static char *payload;
 static size_t payload_size;
 static unsigned long done;
@@ -103,8 +105,10 @@ static int connect_to(int port) {
   int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
-    die("connect: %s", strerror(errno));
+  if (fd < 0) die("socket: %s", strerror(errno));
+  for (int tries = 0; connect(fd, (struct sockaddr *)&to, sizeof to) < 0; tries++) {
+    if (tries == 200) die("connect: %s", strerror(errno));
+    usleep(10000);
   }
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -134,8 +138,8 @@ static void on_readable(conn *c) {
     die("read: %s", strerror(errno));
   }
   c->got += (size_t)n;
-  size_t whole = c->got / size;
-  c->got %= size;
+  size_t whole = c->got / answer_size;
+  c->got %= answer_size;
   c->owed += whole * size;
   done += whole;
 }
@@ -152,6 +156,42 @@ static void run(int epoll, double until) {
   }
 }
 
+static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+// The length of the answer to one request.
+static size_t first_answer(int port) {
+  char text[65536];
+  size_t length = 0;
+  int fd = connect_to(port);
+  fcntl(fd, F_SETFL, 0);
+  if (write(fd, request, sizeof request - 1) < 0) die("write: %s", strerror(errno));
+  for (;;) {
+    ssize_t n = read(fd, text + length, sizeof text - 1 - length);
+    if (n <= 0) die("no answer");
+    length += (size_t)n;
+    text[length] = 0;
+    char *head = strstr(text, "\r\n\r\n"), *field = strcasestr(text, "\r\ncontent-length:");
+    if (!head) continue;
+    if (!field || strncmp(text, "HTTP/1.1 200", 12) != 0) die("not an answer to load: %s", text);
+    size_t whole = (size_t)(head + 4 - text) + strtoul(field + 17, NULL, 10);
+    if (length < whole) continue;
+    close(fd);
+    return whole;
+  }
+}
+
+static bool prepare(const char *kind, size_t in_flight) {
+  bool http = strcmp(kind, "http") == 0;
+  size = http ? sizeof request - 1 : (size_t)atoi(kind);
+  answer_size = size;
+  payload_size = in_flight * size;
+  payload = malloc(payload_size);
+  if (!size || !payload) return false;
+  memset(payload, 'x', payload_size);
+  for (size_t i = 0; http && i < in_flight; i++) memcpy(payload + i * size, request, size);
+  return true;
+}
+
 static void open_connections(int epoll, conn *conns, int count, int port, size_t in_flight) {
   for (int i = 0; i < count; i++) {
     conns[i].fd = connect_to(port);
@@ -165,18 +205,15 @@ int main(int argc, char **argv) {
   if (argc < 6) return 2;
   int count = atoi(argv[1]);
   size_t in_flight = (size_t)atoi(argv[2]);
-  size = (size_t)atoi(argv[3]);
   double seconds = atof(argv[4]);
-  if (count < 1 || count > 1000 || !in_flight || !size) return 2;
-  payload_size = in_flight * size;
-  payload = malloc(payload_size);
+  if (count < 1 || count > 1000 || !in_flight || !prepare(argv[3], in_flight)) return 2;
   conn *conns = calloc((size_t)count, sizeof *conns);
-  if (!payload || !conns) return 1;
-  memset(payload, 'x', payload_size);
+  if (!conns) return 1;
   signal(SIGPIPE, SIG_IGN);
 
   int port = start_server(argv + 5);
   pin(1);
+  if (strcmp(argv[3], "http") == 0) answer_size = first_answer(port);
   int epoll = epoll_create1(0);
   open_connections(epoll, conns, count, port, in_flight);
   run(epoll, now() + seconds / 4);
