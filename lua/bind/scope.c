@@ -2,6 +2,7 @@
 #include "lua/bind/scope.h"
 
 #include "lua/bind/await.h"
+#include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/task.h"
 #include "lua/bind/trace.h"
@@ -236,4 +237,15 @@ void rl_protect_done(lua_State *L, lua_KContext mark, bool failed) {
     rl_suppress(L, -2);
   }
   lua_error(L);
+}
+
+uint64_t rl_check_cancel_options(lua_State *L, int index, int *reason) {
+  static const char *const names[] = {"grace", "reason", NULL};
+  *reason = index;
+  if (!lua_istable(L, index) || lua_getmetatable(L, index)) return RL_GRACE_DEFAULT;
+  rl_check_options(L, index, names);
+  uint64_t grace = rl_option_seconds(L, index, "grace", RL_GRACE_DEFAULT);
+  lua_getfield(L, index, "reason");
+  *reason = lua_gettop(L);
+  return grace;
 }

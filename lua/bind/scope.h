@@ -36,6 +36,10 @@ bool rl_scope_push_failure(lua_State *L, rl_scope *s);
 // Sets the reason that errors will show: the value at `index`, or none.
 void rl_scope_reason(lua_State *L, rl_scope *s, int index);
 
+// The argument of a cancel: a reason, or {grace=, reason=}. Returns the grace period; `*reason` is
+// where the reason stands.
+uint64_t rl_check_cancel_options(lua_State *L, int index, int *reason);
+
 // Pushes a Cancelled error for what the current task unwinds towards.
 void rl_push_cancelled(lua_State *L, rl_scope *target);
 

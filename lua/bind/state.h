@@ -54,7 +54,9 @@ struct rl_state {
   int orphans;    // registry reference: list of failed detached tasks, reported at the end of the
                   // tick
   int orphan_count;
-  struct rl_sites *sites;       // interned FILE:LINE
+  int base;  // registry reference: the functions of stdlib/base.lua, once loaded
+  int (*load)(lua_State *L, const char *file);  // pushes the chunk of a file of stdlib/, or raises
+  struct rl_sites *sites;                       // interned FILE:LINE
   rl_pool cpu;                  // threads for CPU work; none starts before the first job
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
   int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then

@@ -5,6 +5,7 @@
 #include "lua/bind/error.h"
 #include "lua/bind/resume.h"
 #include "lua/bind/scope.h"
+#include "lua/bind/sync.h"
 #include "lua/bind/trace.h"
 
 #include <string.h>
@@ -296,6 +297,7 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   if (t->vars) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
   if (t->name) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
   forget_handle(st, t);
+  rl_locks_break(t);
   rl_lot_wake_all(&t->core.waiters, 0);
   rl_task_end(&t->core);
   rl_chain_free(t);

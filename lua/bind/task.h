@@ -26,7 +26,8 @@ struct rl_ltask {
   lua_State *L;       // the root coroutine; NULL before a late start
   lua_State **chain;  // user coroutines that run or wait in it, outermost first
   const rl_child_kind *child;
-  void *parent;  // of the child kind
+  void *parent;          // of the child kind
+  struct rl_lock *held;  // the first of the locks it owns
   uint64_t id;
   int index;             // of the child kind
   int anchor, slot;      // of the coroutine; of the handle

@@ -55,8 +55,8 @@ struct rl_loop {
   bool owns_uv, closing;
   uv_loop_t own;
 
-  rl_slab slab;            // records of tasks, scopes and ops
-  rl_chunks chunks;        // spare blocks for reading
+  rl_slab slab;      // records of tasks, scopes and ops
+  rl_chunks chunks;  // spare blocks for reading
 };
 
 // `uv` NULL: the loop makes its own. Negative: a libuv error, nothing to undo.

@@ -43,6 +43,7 @@ struct rl_op {
   rl_link link;  // in a parking lot, while parked
   const rl_op_kind *kind;
   struct rl_task *task;  // who waits
+  void *on;              // what it waits for: a lock, a task, a scope
   int32_t status;        // of a DONE op: >= 0 or a negative error
   uint8_t state;         // rl_op_state
   bool late;             // ABORTED, and the callback is still to come
@@ -52,6 +53,7 @@ static inline void rl_op_init(rl_op *op, const rl_op_kind *kind) {
   rl_link_init(&op->link);
   op->kind = kind;
   op->task = NULL;
+  op->on = NULL;
   op->status = 0;
   op->state = RL_OP_IDLE;
   op->late = false;

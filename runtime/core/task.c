@@ -71,8 +71,9 @@ rl_scope *rl_task_own_scope(rl_task *t) {
   return s;
 }
 
-static void block(rl_task *t, const rl_op_kind *kind) {
+static void block(rl_task *t, const rl_op_kind *kind, void *on) {
   t->wait.kind = kind;
+  t->wait.on = on;
   rl_op_begin(&t->wait, t);
 }
 
@@ -91,21 +92,25 @@ int rl_task_sleep(rl_task *t, uint64_t due) {
   rl_timer_init(&t->timer, on_sleep_over);
   int err = rl_loop_timer(rl_task_loop(t), &t->timer, due);
   if (err < 0) return err;
-  block(t, &rl_sleep_kind);
+  block(t, &rl_sleep_kind, NULL);
   return 0;
 }
 
 bool rl_task_join(rl_task *t, rl_scope *s) {
   if (s->member_count == 0) return false;
-  block(t, &rl_join_kind);
+  block(t, &rl_join_kind, s);
   s->joiner = &t->wait;
   return true;
 }
 
 void rl_task_await(rl_task *t, rl_task *other) {
-  t->awaits = other;
-  block(t, &rl_await_kind);
+  block(t, &rl_await_kind, other);
   rl_lot_park(&other->waiters, &t->wait);
+}
+
+void rl_task_park(rl_task *t, rl_lot *lot, const rl_op_kind *kind, void *on) {
+  block(t, kind, on);
+  rl_lot_park(lot, &t->wait);
 }
 
 void rl_task_yield(rl_task *t, bool after_poll) {
@@ -126,7 +131,7 @@ static bool owns_scope_around(const rl_task *owner, const rl_task *t) {
 }
 
 bool rl_task_would_deadlock(const rl_task *t, const rl_task *other) {
-  for (const rl_task *o = other; o; o = o->awaits) {
+  for (const rl_task *o = other; o; o = o->wait.on) {
     if (o == t || owns_scope_around(o, t)) return true;
     bool awaits =
         o->state == RL_TASK_BLOCKED && o->op == &o->wait && o->wait.kind == &rl_await_kind;

@@ -17,15 +17,12 @@ typedef enum {
 
 typedef struct rl_task rl_task;
 struct rl_task {
-  rl_job job;       // in the ready queue
-  rl_link member;   // in its home scope's members
-  rl_scope *scope;  // the innermost scope around what it runs; at first its home
-  rl_op *op;        // what it waits for, while BLOCKED
-  rl_op wait;       // its own op, for parking, sleeping, joining
-  union {
-    rl_timer timer;          // while it sleeps
-    struct rl_task *awaits;  // while it awaits another's end
-  };
+  rl_job job;             // in the ready queue
+  rl_link member;         // in its home scope's members
+  rl_scope *scope;        // the innermost scope around what it runs; at first its home
+  rl_op *op;              // what it waits for, while BLOCKED
+  rl_op wait;             // its own op, for parking, sleeping, joining
+  rl_timer timer;         // of a sleep
   rl_lot waiters;         // ops that await its end
   rl_scope *unwinding;    // the target of the cancellation delivered to it, or NULL
   uint64_t shield_until;  // while unwinding: no wait raises again before
@@ -63,6 +60,8 @@ int rl_task_sleep(rl_task *t, uint64_t due);
 bool rl_task_join(rl_task *t, rl_scope *s);
 // Begins to wait for `other`'s end.
 void rl_task_await(rl_task *t, rl_task *other);
+// Begins to wait in a lot, on its own op.
+void rl_task_park(rl_task *t, rl_lot *lot, const rl_op_kind *kind, void *on);
 // Back to the tail of the ready queue; after_poll: behind one poll for I/O.
 void rl_task_yield(rl_task *t, bool after_poll);
 

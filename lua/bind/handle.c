@@ -1,0 +1,121 @@
+// The handle of a task, as scripts hold it.
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "lua/bind/scope.h"
+#include "lua/bind/task.h"
+#include "lua/bind/trace.h"
+
+#include <string.h>
+
+static rl_handle *check_handle(lua_State *L, int index) {
+  return rl_check_object(L, index, &rl_task_class);
+}
+
+static int handle_await(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  return rl_await_task(L, h);
+}
+
+static int handle_cancel(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  lua_settop(L, 2);
+  int reason;
+  uint64_t grace = rl_check_cancel_options(L, 2, &reason);
+  if (!h->task || h->task->core.state == RL_TASK_DONE) return 0;
+  rl_scope *own = rl_task_own_scope(&h->task->core);
+  if (!own) return luaL_error(L, "not enough memory");
+  rl_scope_reason(L, own, reason);
+  rl_scope_cancel(own, RL_BECAUSE_CALL, grace);
+  return 0;
+}
+
+static const char *status_of(const rl_handle *h) {
+  if (!h->task) return "done";
+  if (h->task->core.finishing) return "finishing";
+  switch ((rl_task_state)h->task->core.state) {
+    case RL_TASK_CREATED: return "created";
+    case RL_TASK_READY: return "ready";
+    case RL_TASK_RUNNING: return "running";
+    case RL_TASK_BLOCKED: return "blocked";
+    case RL_TASK_DONE: break;
+  }
+  return "done";
+}
+
+static int handle_status(lua_State *L) {
+  lua_pushstring(L, status_of(check_handle(L, 1)));
+  return 1;
+}
+
+static int handle_index(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+  if (strcmp(key, "id") == 0) {
+    lua_pushinteger(L, (lua_Integer)h->id);
+  } else if (strcmp(key, "name") == 0) {
+    lua_getiuservalue(L, 1, 2);
+  } else {
+    lua_getmetatable(L, 1);
+    lua_getfield(L, -1, "methods");
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+  }
+  return 1;
+}
+
+static int handle_newindex(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  const char *key = luaL_checkstring(L, 2);
+  if (strcmp(key, "name") != 0) return luaL_error(L, "a task has no settable field '%s'", key);
+  if (!lua_isnil(L, 3)) luaL_checkstring(L, 3);
+  lua_settop(L, 3);
+  lua_setiuservalue(L, 1, 2);
+  if (h->task && !h->task->name) {
+    lua_settop(L, 1);
+    h->task->name = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  return 0;
+}
+
+static int handle_tostring(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  const char *name = lua_getiuservalue(L, 1, 2) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  lua_pushfstring(L, name ? "task %I '%s' (%s)" : "task %I%s (%s)", (LUAI_UACINT)h->id,
+                  name ? name : "", status_of(h));
+  return 1;
+}
+
+// What it waits for ("sleep", "tcp:read"), or nil; where it was spawned; where it is now.
+static int handle_waits_for(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  if (!h->task || !h->task->core.op) return 0;
+  lua_pushstring(L, h->task->core.op->kind->name);
+  return 1;
+}
+
+static int handle_site(lua_State *L) {
+  lua_pushstring(L, rl_site_text(rl_state_of(L), check_handle(L, 1)->site));
+  return 1;
+}
+
+static int handle_traceback(lua_State *L) {
+  rl_handle *h = check_handle(L, 1);
+  lua_pushliteral(L, "");
+  if (!h->task || !h->task->L) return 1;
+  for (int i = h->task->depth; i >= 0; i--) {
+    lua_State *co = i > 0 ? h->task->chain[i - 1] : h->task->L;
+    rl_push_stack(L, co, co == L ? 1 : 0);
+    lua_concat(L, 2);
+  }
+  return 1;
+}
+
+static const luaL_Reg handle_methods[] = {
+    {"await", handle_await},         {"cancel", handle_cancel},
+    {"status", handle_status},       {"waits_for", handle_waits_for},
+    {"site", handle_site},           {"traceback", handle_traceback},
+    {"__index", handle_index},       {"__newindex", handle_newindex},
+    {"__tostring", handle_tostring}, {NULL, NULL},
+};
+
+const rl_class rl_task_class = {"rille.Task", sizeof(rl_handle), handle_methods};

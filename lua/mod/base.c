@@ -1,0 +1,167 @@
+// The basic functions that cancellation passes through and waiting works in: pcall, xpcall, and
+// those written in Lua (require, dofile, table.sort and string.gsub with a function), which load at
+// the first need.
+#include "lua/mod/base.h"
+
+#include "lua/bind/scope.h"
+
+// Protected calls: a cancellation whose target is outside goes on when the call ends.
+
+static int protected(lua_State *L, int status, lua_KContext mark, int extra) {
+  bool failed = status != LUA_OK && status != LUA_YIELD;
+  rl_protect_done(L, mark, failed);
+  if (!failed) return lua_gettop(L) - extra;
+  lua_pushboolean(L, 0);
+  lua_pushvalue(L, -2);
+  return 2;
+}
+
+static int pcall_k(lua_State *L, int status, lua_KContext mark) {
+  return protected(L, status, mark, 0);
+}
+static int xpcall_k(lua_State *L, int status, lua_KContext mark) {
+  return protected(L, status, mark, 2);
+}
+
+int rl_base_pcall(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  lua_KContext mark = rl_protect_mark(L);
+  return pcall_k(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, mark, pcall_k), mark);
+}
+
+static int base_xpcall(lua_State *L) {
+  int n = lua_gettop(L);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  lua_pushboolean(L, 1);
+  lua_pushvalue(L, 1);
+  lua_rotate(L, 3, 2);
+  lua_KContext mark = rl_protect_mark(L);
+  return xpcall_k(L, lua_pcallk(L, n - 2, LUA_MULTRET, 2, mark, xpcall_k), mark);
+}
+
+// rille.try
+
+static int try_k(lua_State *L, int status, lua_KContext mark) {
+  bool failed = status != LUA_OK && status != LUA_YIELD;
+  rl_protect_done(L, mark, failed);
+  if (!failed) return lua_gettop(L);
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
+int rl_base_try(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_KContext mark = rl_protect_mark(L);
+  return try_k(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, mark, try_k), mark);
+}
+
+// rille.catch_cancel: the one protected call that sees a cancellation.
+
+static int catch_cancel_k(lua_State *L, int status, lua_KContext ctx) {
+  (void)ctx;
+  if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
+  lua_pushboolean(L, 0);
+  lua_insert(L, -2);
+  return 2;
+}
+
+int rl_base_catch_cancel(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, 1);
+  return catch_cancel_k(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, catch_cancel_k), 0);
+}
+
+// What is written in Lua: stdlib/base.lua returns a table of functions.
+
+static int call_k(lua_State *L, int status, lua_KContext base) {
+  (void)status;
+  return lua_gettop(L) - (int)base;
+}
+
+// Calls function `name` of stdlib/base.lua with all arguments. The standard function is upvalue 1.
+static int call_lua(lua_State *L, const char *name) {
+  rl_state *st = rl_state_of(L);
+  if (!st->base) {
+    st->load(L, "base.lua");
+    lua_call(L, 0, 1);
+    st->base = luaL_ref(L, LUA_REGISTRYINDEX);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->base);
+  lua_getfield(L, -1, name);
+  lua_insert(L, 1);
+  lua_pop(L, 1);
+  lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, call_k);
+  return call_k(L, LUA_OK, 0);
+}
+
+static int standard(lua_State *L) {
+  int count = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, count, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+static int base_sort(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TFUNCTION || !lua_istable(L, 1)) return standard(L);
+  lua_Integer n = luaL_len(L, 1);
+  luaL_argcheck(L, n < INT_MAX, 1, "array too big");
+  lua_settop(L, 2);
+  lua_pushinteger(L, n);
+  return call_lua(L, "sort");
+}
+
+static int base_gsub(lua_State *L) {
+  if (lua_type(L, 3) != LUA_TFUNCTION) return standard(L);
+  luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  luaL_optinteger(L, 4, 0);
+  return call_lua(L, "gsub");
+}
+
+static int base_require(lua_State *L) {
+  luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, 2, lua_tostring(L, 1));
+  if (lua_toboolean(L, -1)) return 1;
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));  // the package table
+  return call_lua(L, "require");
+}
+
+static int dofile_k(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return lua_gettop(L) - 1;
+}
+
+static int base_dofile(lua_State *L) {
+  const char *path = luaL_optstring(L, 1, NULL);
+  lua_settop(L, 1);
+  if (luaL_loadfile(L, path) != LUA_OK) return lua_error(L);
+  lua_callk(L, 0, LUA_MULTRET, 0, dofile_k);
+  return dofile_k(L, LUA_OK, 0);
+}
+
+static void replace(lua_State *L, const char *table, const char *name, lua_CFunction f) {
+  lua_getglobal(L, table);
+  lua_getfield(L, -1, name);
+  lua_pushcclosure(L, f, 1);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+void rl_base_open(lua_State *L) {
+  lua_register(L, "pcall", rl_base_pcall);
+  lua_register(L, "xpcall", base_xpcall);
+  lua_register(L, "dofile", base_dofile);
+  replace(L, "table", "sort", base_sort);
+  replace(L, "string", "gsub", base_gsub);
+  lua_getglobal(L, "package");
+  lua_pushcclosure(L, base_require, 1);
+  lua_setglobal(L, "require");
+}

@@ -1,0 +1,230 @@
+-- Standard functions written in Lua, so that what they call may wait: sort, gsub, require.
+local base = {}
+
+local find, sub, concat = string.find, string.sub, table.concat
+local type, tostring, error, pcall = type, tostring, error, pcall
+local unpack = table.unpack
+
+-- Introsort would save nothing here: a heap takes over when quicksort's partitions stay lopsided.
+
+local function sift(list, less, first, root, last)
+  local value = list[first + root - 1]
+  while 2 * root <= last do
+    local child = 2 * root
+    if child < last and less(list[first + child - 1], list[first + child]) then
+      child = child + 1
+    end
+    if not less(value, list[first + child - 1]) then
+      break
+    end
+    list[first + root - 1] = list[first + child - 1]
+    root = child
+  end
+  list[first + root - 1] = value
+end
+
+local function heap_sort(list, less, first, last)
+  local n = last - first + 1
+  for root = n // 2, 1, -1 do
+    sift(list, less, first, root, n)
+  end
+  for count = n, 2, -1 do
+    list[first], list[first + count - 1] = list[first + count - 1], list[first]
+    sift(list, less, first, 1, count - 1)
+  end
+end
+
+local function insertion_sort(list, less, first, last)
+  for i = first + 1, last do
+    local value, j = list[i], i - 1
+    while j >= first and less(value, list[j]) do
+      list[j + 1] = list[j]
+      j = j - 1
+    end
+    list[j + 1] = value
+  end
+end
+
+-- Puts the median of three in the middle and partitions around it. Returns where the halves meet.
+local function partition(list, less, low, high)
+  local middle = (low + high) // 2
+  if less(list[high], list[low]) then
+    list[low], list[high] = list[high], list[low]
+  end
+  if less(list[middle], list[low]) then
+    list[middle], list[low] = list[low], list[middle]
+  elseif less(list[high], list[middle]) then
+    list[middle], list[high] = list[high], list[middle]
+  end
+  local pivot = list[middle]
+  list[middle], list[high - 1] = list[high - 1], list[middle]
+  local i, j = low, high - 1
+  while true do
+    i = i + 1
+    while less(list[i], pivot) do
+      if i == high - 1 then
+        error("invalid order function for sorting", 0)
+      end
+      i = i + 1
+    end
+    j = j - 1
+    while less(pivot, list[j]) do
+      if j < i then
+        error("invalid order function for sorting", 0)
+      end
+      j = j - 1
+    end
+    if j < i then
+      break
+    end
+    list[i], list[j] = list[j], list[i]
+  end
+  list[high - 1], list[i] = list[i], list[high - 1]
+  return i
+end
+
+local function quick_sort(list, less, low, high, budget)
+  while high - low > 12 do
+    if budget == 0 then
+      return heap_sort(list, less, low, high)
+    end
+    budget = budget - 1
+    local meet = partition(list, less, low, high)
+    if meet - low < high - meet then
+      quick_sort(list, less, low, meet - 1, budget)
+      low = meet + 1
+    else
+      quick_sort(list, less, meet + 1, high, budget)
+      high = meet - 1
+    end
+  end
+  insertion_sort(list, less, low, high)
+end
+
+--- table.sort with an order function that may wait.
+function base.sort(list, less, n)
+  local budget = 8
+  for _ = 1, 64 do
+    if 1 << budget // 2 >= n then
+      break
+    end
+    budget = budget + 2
+  end
+  quick_sort(list, less, 1, n, budget)
+end
+
+local function replacement(value, s, first, last)
+  if not value then
+    return sub(s, first, last)
+  elseif type(value) == "string" or type(value) == "number" then
+    return tostring(value)
+  end
+  error("invalid replacement value (a " .. type(value) .. ")", 3)
+end
+
+--- string.gsub with a function that may wait.
+function base.gsub(s, pattern, f, limit)
+  s = tostring(s)
+  pattern = tostring(pattern)
+  local anchored = sub(pattern, 1, 1) == "^"
+  local out, at, last, count = {}, 1, nil, 0
+  limit = limit or #s + 1
+  while count < limit do
+    local found = { find(s, pattern, at) }
+    local first, stop = found[1], found[2]
+    if first and stop == last and stop < first then  -- empty, where the last match ended: one byte further
+      if at > #s or anchored then
+        break
+      end
+      out[#out + 1] = sub(s, at, at)
+      at = at + 1
+      last = nil
+    elseif first then
+      count = count + 1
+      out[#out + 1] = sub(s, at, first - 1)
+      if #found == 2 then
+        found[3] = sub(s, first, stop)
+      end
+      out[#out + 1] = replacement(f(unpack(found, 3)), s, first, stop)
+      at, last = stop + 1, stop
+    else
+      break
+    end
+    if anchored then
+      break
+    end
+  end
+  out[#out + 1] = sub(s, at)
+  return concat(out), count
+end
+
+local loading = {}  -- name -> {task=, event=} while a task loads it
+
+local function search(package, name)
+  local searchers = package.searchers
+  if type(searchers) ~= "table" then
+    error("'package.searchers' must be a table", 3)
+  end
+  local tried = {}
+  for i = 1, math.huge do
+    local searcher = searchers[i]
+    if searcher == nil then
+      error(("module '%s' not found:%s"):format(name, concat(tried)), 3)
+    end
+    local loader, data = searcher(name)
+    if type(loader) == "function" then
+      return loader, data
+    elseif type(loader) == "string" then
+      tried[#tried + 1] = "\n\t" .. loader
+    end
+  end
+end
+
+local function load_module(package, name)
+  local loaded = debug.getregistry()._LOADED
+  local loader, data = search(package, name)
+  local value = loader(name, data)
+  if value ~= nil then
+    loaded[name] = value
+  elseif loaded[name] == nil then
+    loaded[name] = true
+  end
+  return loaded[name], data
+end
+
+local function wait_for(entry, name)
+  if entry.task == require("rille").current() then
+    error(("module '%s' requires itself"):format(name), 3)
+  end
+  entry.event = entry.event or require("rille").event()
+  entry.event:wait()
+end
+
+--- require that may wait while it loads; a second task that requires the module meanwhile waits for the first.
+function base.require(name, package)
+  local core = package.loaded["rille.native.task"]
+  local task = core and core.current()
+  if not task then
+    return load_module(package, name)
+  end
+  while loading[name] do
+    wait_for(loading[name], name)
+    local value = package.loaded[name]
+    if value then
+      return value
+    end
+  end
+  local entry = { task = task }
+  loading[name] = entry
+  local guard <close> = setmetatable({}, {
+    __close = function()
+      loading[name] = nil
+      if entry.event then
+        entry.event:set()
+      end
+    end,
+  })
+  return load_module(package, name)
+end
+
+return base
