@@ -164,6 +164,8 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
     return RESUME_FAILED;
   }
   lua_xmove(L, co, nargs);
+  if (lua_status(co) == LUA_OK)
+    nargs = lua_gettop(co) - 1;  // a wrap's first run: its body is an argument too
   lua_State *stuck = st->stuck;
   if (!stuck && !lua_isyieldable(L)) st->stuck = L;
   rl_mark_busy(co, true);

@@ -241,7 +241,15 @@ static const luaL_Reg functions[] = {
     {"report", task_report},
     {"try", rl_base_try},
     {"catch_cancel", rl_base_catch_cancel},
-    {"checkpoint", task_checkpoint}, {"is_task", task_is_task}, {"join", task_join}, {"failed", task_failed}, {"error", task_error}, {"values", task_values}, {"set_values", task_set_values}, {"try_all", rl_base_pcall}, {NULL, NULL},
+    {"checkpoint", task_checkpoint},
+    {"is_task", task_is_task},
+    {"join", task_join},
+    {"failed", task_failed},
+    {"error", task_error},
+    {"values", task_values},
+    {"set_values", task_set_values},
+    {"try_all", rl_base_pcall},
+    {NULL, NULL},
 };
 
 int rl_open_task(lua_State *L) {

@@ -182,7 +182,8 @@ static void shuffle(rl_loop *loop) {
   loop->tail = dealt ? &dealt->next : &loop->head;
 }
 
-static void run_jobs(rl_loop *loop) {
+void rl_loop_run(rl_loop *loop) {
+  loop->ticks++;
   if (loop->seed) {
     shuffle(loop);
     loop->fence = NULL;
@@ -228,7 +229,7 @@ static bool jump(rl_loop *loop) {
   return true;
 }
 
-static void poll(rl_loop *loop, bool block) {
+void rl_loop_poll(rl_loop *loop, bool block) {
   bool wait = block && !loop->head && !jump(loop);
   if (wait && loop->timers.count && !loop->virtual_clock &&
       rl_timers_next(&loop->timers) <= clock_now(loop))
@@ -253,10 +254,4 @@ static void poll(rl_loop *loop, bool block) {
   loop->fence = NULL;
   drain_posts(loop);
   fire_timers(loop);
-}
-
-void rl_loop_tick(rl_loop *loop, bool block) {
-  loop->ticks++;
-  run_jobs(loop);
-  poll(loop, block);
 }

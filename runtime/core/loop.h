@@ -84,8 +84,15 @@ static inline void rl_loop_timer_stop(rl_loop *loop, rl_timer *t) {
 bool rl_loop_post(rl_loop *loop, rl_post *post);
 void rl_loop_wake(rl_loop *loop);  // any thread and signal handlers: ends a poll
 
-// One tick: runs ready jobs, then polls. Blocks in the poll only if `block` and nothing is ready.
-void rl_loop_tick(rl_loop *loop, bool block);
+// A tick is a run and a poll. The run: the jobs that are ready, and those they make ready for a
+// moment longer.
+void rl_loop_run(rl_loop *loop);
+// The poll: I/O, posts, timers. It blocks only if `block` and nothing is ready or due.
+void rl_loop_poll(rl_loop *loop, bool block);
+static inline void rl_loop_tick(rl_loop *loop, bool block) {
+  rl_loop_run(loop);
+  rl_loop_poll(loop, block);
+}
 // Nothing ready, no timer, nothing awaited from outside, no post: no tick will ever change
 // anything.
 bool rl_loop_stuck(const rl_loop *loop);
