@@ -1,3 +1,5 @@
 # The C modules: name, sources, and the packages each needs. One line a module, sorted by name.
 rille_module(hash SOURCES lua/mod/heavy/hash.c lua/mod/heavy/hash_kdf.c runtime/cpu/hash.c runtime/cpu/hash_file.c runtime/cpu/kdf.c
   PACKAGES libcrypto zlib libargon2)
+rille_module(zip SOURCES lua/mod/heavy/zip.c runtime/cpu/zip.c runtime/cpu/zip_zlib.c runtime/cpu/zip_zstd.c runtime/cpu/zip_brotli.c
+  PACKAGES zlib libzstd libbrotlienc libbrotlidec)
