@@ -77,13 +77,16 @@ static int finish_job(lua_State *L, rl_offload *job) {
   return lua_gettop(L) - base;
 }
 
+int rl_offload_refuse(lua_State *L, rl_offload *job, int err) {
+  dispose(job);
+  return rl_raise_sys(L, err, "offload", NULL, NULL);
+}
+
 static int after_job(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   rl_offload *job = (rl_offload *)ctx;
   int err = rl_awaited(L, &job->op);
-  if (err == 0) return finish_job(L, job);
-  dispose(job);
-  return rl_raise_sys(L, err, "offload", NULL, NULL);
+  return err == 0 ? finish_job(L, job) : rl_offload_refuse(L, job, err);
 }
 
 int rl_offload_run(lua_State *L, rl_offload *job) {

@@ -38,6 +38,9 @@ int rl_offload_run(lua_State *L, rl_offload *job);
 // The same at once on this thread, for work below the size worth a round trip.
 int rl_offload_inline(lua_State *L, rl_offload *job);
 
+// Releases a job that cannot run after all, and raises `err`.
+int rl_offload_refuse(lua_State *L, rl_offload *job, int err);
+
 // For work that needs no job at all: k(L, LUA_OK, ctx) does it at once. Call after rl_checkpoint;
 // `cost` is what it will cost in microseconds: the task goes to the back of the queue after some
 // hundred of them.
