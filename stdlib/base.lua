@@ -5,7 +5,7 @@ local find, sub, concat = string.find, string.sub, table.concat
 local type, tostring, error, pcall = type, tostring, error, pcall
 local unpack = table.unpack
 
--- Introsort would save nothing here: a heap takes over when quicksort's partitions stay lopsided.
+-- Quicksort with the median of three; a heap takes over when its partitions stay lopsided.
 
 local function sift(list, less, first, root, last)
   local value = list[first + root - 1]
@@ -34,30 +34,14 @@ local function heap_sort(list, less, first, last)
   end
 end
 
-local function insertion_sort(list, less, first, last)
-  for i = first + 1, last do
-    local value, j = list[i], i - 1
-    while j >= first and less(value, list[j]) do
-      list[j + 1] = list[j]
-      j = j - 1
-    end
-    list[j + 1] = value
+local function swap_if(list, less, i, j)
+  if less(list[j], list[i]) then
+    list[i], list[j] = list[j], list[i]
+    return true
   end
 end
 
--- Puts the median of three in the middle and partitions around it. Returns where the halves meet.
-local function partition(list, less, low, high)
-  local middle = (low + high) // 2
-  if less(list[high], list[low]) then
-    list[low], list[high] = list[high], list[low]
-  end
-  if less(list[middle], list[low]) then
-    list[middle], list[low] = list[low], list[middle]
-  elseif less(list[high], list[middle]) then
-    list[middle], list[high] = list[high], list[middle]
-  end
-  local pivot = list[middle]
-  list[middle], list[high - 1] = list[high - 1], list[middle]
+local function partition(list, less, low, high, pivot)
   local i, j = low, high - 1
   while true do
     i = i + 1
@@ -75,21 +59,32 @@ local function partition(list, less, low, high)
       j = j - 1
     end
     if j < i then
-      break
+      list[high - 1], list[i] = list[i], list[high - 1]
+      return i
     end
     list[i], list[j] = list[j], list[i]
   end
-  list[high - 1], list[i] = list[i], list[high - 1]
-  return i
 end
 
 local function quick_sort(list, less, low, high, budget)
-  while high - low > 12 do
-    if budget == 0 then
+  while low < high do
+    swap_if(list, less, low, high)
+    if high - low == 1 then
+      return
+    end
+    local middle = (low + high) // 2
+    if not swap_if(list, less, low, middle) then
+      swap_if(list, less, middle, high)
+    end
+    if high - low == 2 then
+      return
+    elseif budget == 0 then
       return heap_sort(list, less, low, high)
     end
     budget = budget - 1
-    local meet = partition(list, less, low, high)
+    local pivot = list[middle]
+    list[middle], list[high - 1] = list[high - 1], pivot
+    local meet = partition(list, less, low, high, pivot)
     if meet - low < high - meet then
       quick_sort(list, less, low, meet - 1, budget)
       low = meet + 1
@@ -98,7 +93,6 @@ local function quick_sort(list, less, low, high, budget)
       high = meet - 1
     end
   end
-  insertion_sort(list, less, low, high)
 end
 
 --- table.sort with an order function that may wait.
@@ -127,7 +121,7 @@ function base.gsub(s, pattern, f, limit)
   s = tostring(s)
   pattern = tostring(pattern)
   local anchored = sub(pattern, 1, 1) == "^"
-  local out, at, last, count = {}, 1, nil, 0
+  local out, at, last, count, changed = {}, 1, nil, 0, false
   limit = limit or #s + 1
   while count < limit do
     local found = { find(s, pattern, at) }
@@ -145,7 +139,9 @@ function base.gsub(s, pattern, f, limit)
       if #found == 2 then
         found[3] = sub(s, first, stop)
       end
-      out[#out + 1] = replacement(f(unpack(found, 3)), s, first, stop)
+      local value = f(unpack(found, 3))
+      changed = changed or value
+      out[#out + 1] = replacement(value, s, first, stop)
       at, last = stop + 1, stop
     else
       break
@@ -153,6 +149,9 @@ function base.gsub(s, pattern, f, limit)
     if anchored then
       break
     end
+  end
+  if not changed then
+    return s, count
   end
   out[#out + 1] = sub(s, at)
   return concat(out), count
@@ -180,8 +179,7 @@ local function search(package, name)
   end
 end
 
-local function load_module(package, name)
-  local loaded = debug.getregistry()._LOADED
+local function load_module(package, loaded, name)
   local loader, data = search(package, name)
   local value = loader(name, data)
   if value ~= nil then
@@ -201,15 +199,15 @@ local function wait_for(entry, name)
 end
 
 --- require that may wait while it loads; a second task that requires the module meanwhile waits for the first.
-function base.require(name, package)
-  local core = package.loaded["rille.native.task"]
+function base.require(name, loaded, package)
+  local core = loaded["rille.native.task"]
   local task = core and core.current()
   if not task then
-    return load_module(package, name)
+    return load_module(package, loaded, name)
   end
   while loading[name] do
     wait_for(loading[name], name)
-    local value = package.loaded[name]
+    local value = loaded[name]
     if value then
       return value
     end
@@ -224,7 +222,7 @@ function base.require(name, package)
       end
     end,
   })
-  return load_module(package, name)
+  return load_module(package, loaded, name)
 end
 
 return base

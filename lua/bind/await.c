@@ -4,6 +4,7 @@
 #include "lua/bind/error.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/task.h"
+#include "lua/bind/trace.h"
 
 #include <string.h>
 
@@ -15,23 +16,6 @@ static bool suspendable(const char *name) {
     if (strcmp(names[i], name) == 0) return true;
   }
   return false;
-}
-
-// "table.sort" where the function of `ar` is a field of a loaded module.
-static const char *qualified_name(lua_State *L, lua_State *at, lua_Debug *ar) {
-  lua_getinfo(at, "f", ar);
-  if (at != L) lua_xmove(at, L, 1);
-  int function = lua_gettop(L);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING) continue;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, function)) continue;
-      const char *module = lua_tostring(L, -4), *name = lua_tostring(L, -2);
-      return strcmp(module, "_G") == 0 ? name : lua_pushfstring(L, "%s.%s", module, name);
-    }
-  }
-  return ar->name ? ar->name : "?";
 }
 
 static int cannot_wait(lua_State *L) {
@@ -46,8 +30,8 @@ static int cannot_wait(lua_State *L) {
     if (ar.name && strcmp(ar.name, "__gc") == 0)
       return luaL_error(L, "cannot wait in a __gc metamethod");
     if (*ar.what != 'C' || (ar.name && suspendable(ar.name))) continue;
-    return luaL_error(L, "cannot wait here: the C function '%s' is in the way",
-                      qualified_name(L, at, &ar));
+    const char *name = rl_push_function_name(L, at, &ar) ? lua_tostring(L, -1) : ar.name;
+    return luaL_error(L, "cannot wait here: the C function '%s' is in the way", name ? name : "?");
   }
   return luaL_error(L, "cannot wait here: a C call (a message handler or a hook) is in the way");
 }

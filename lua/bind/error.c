@@ -153,6 +153,12 @@ static int weak_table(lua_State *L, const char *mode) {
   return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+void rl_error_forget_traces(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  luaL_unref(L, LUA_REGISTRYINDEX, st->traces);
+  st->traces = weak_table(L, "k");
+}
+
 void rl_error_open(lua_State *L) {
   rl_state *st = rl_state_of(L);
   lua_newtable(L);

@@ -28,6 +28,9 @@ void rl_suppress(lua_State *L, int index);
 // is none.
 bool rl_push_suppressed(lua_State *L, int index);
 
+// Drops the tracebacks kept for errors (lua/bind/trace.c).
+void rl_error_forget_traces(lua_State *L);
+
 void rl_error_open(lua_State *L);
 
 #endif

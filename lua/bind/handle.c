@@ -104,7 +104,7 @@ static int handle_traceback(lua_State *L) {
   if (!h->task || !h->task->L) return 1;
   for (int i = h->task->depth; i >= 0; i--) {
     lua_State *co = i > 0 ? h->task->chain[i - 1] : h->task->L;
-    rl_push_stack(L, co, co == L ? 1 : 0);
+    rl_push_stack(L, co, co == L ? 1 : 0, true);
     lua_concat(L, 2);
   }
   return 1;

@@ -13,11 +13,6 @@
 
 enum { CLOSE_DEPTH_MAX = 150, CHAIN_FIRST = 4 };
 
-void rl_mark_busy(lua_State *co, bool busy) {
-  uintptr_t *mark = lua_getextraspace(co);
-  *mark = busy ? *mark | 1 : *mark & ~(uintptr_t)1;
-}
-
 // The chain.
 
 static bool chain_push(rl_ltask *t, lua_State *co) {
@@ -107,7 +102,7 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
       return;
     }
     t->depth--;
-    rl_mark_busy(co, false);
+    rl_co_mark(co, RL_CO_BUSY, false);
     lua_State *parent = rl_innermost(t);
     nargs = hand_over(co, parent, status, count);
     co = parent;
@@ -131,7 +126,7 @@ typedef enum { CO_RUN, CO_DEAD, CO_SUSPENDED, CO_NORMAL } co_status;
 
 static co_status status_of(lua_State *L, lua_State *co) {
   if (L == co) return CO_RUN;
-  if (rl_is_busy(co)) return CO_NORMAL;
+  if (rl_co_is(co, RL_CO_BUSY)) return CO_NORMAL;
   lua_Debug ar;
   switch (lua_status(co)) {
     case LUA_YIELD: return CO_SUSPENDED;
@@ -152,7 +147,7 @@ enum { RESUME_FAILED = -1, RESUME_WAITS = -2 };
 static int resume_nested(lua_State *L, lua_State *co, int nargs) {
   rl_state *st = rl_state_of(L);
   rl_ltask *t = st->current;
-  if (rl_is_busy(co) || status_of(L, co) != CO_SUSPENDED) {
+  if (rl_co_is(co, RL_CO_BUSY) || status_of(L, co) != CO_SUSPENDED) {
     lua_pop(L, nargs);
     lua_pushfstring(L, "cannot resume %s coroutine",
                     status_of(L, co) == CO_DEAD ? "dead" : "non-suspended");
@@ -168,14 +163,14 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
     nargs = lua_gettop(co) - 1;  // a wrap's first run: its body is an argument too
   lua_State *stuck = st->stuck;
   if (!stuck && !lua_isyieldable(L)) st->stuck = L;
-  rl_mark_busy(co, true);
+  rl_co_mark(co, RL_CO_BUSY, true);
   int count;
   int status = resume(st, co, L, nargs, &count);
   st->running = L;
   st->stuck = stuck;
   if (status == LUA_YIELD && t && is_waiting(t)) return RESUME_WAITS;
   if (t) t->depth--;
-  rl_mark_busy(co, false);
+  rl_co_mark(co, RL_CO_BUSY, false);
   if (status == LUA_OK || status == LUA_YIELD) {
     if (!lua_checkstack(L, count + 1)) {
       lua_pop(co, count);
@@ -251,7 +246,6 @@ static int wrap_body(lua_State *L) {
 static int co_wrap(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);
-  rl_mark_busy(co, false);
   lua_pushcfunction(co, wrap_body);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
@@ -262,14 +256,30 @@ static int co_wrap(lua_State *L) {
 static int co_create(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);
-  rl_mark_busy(co, false);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);
   return 1;
 }
 
-static int co_yield (lua_State *L) {
+// A script's yield inside a sort or a gsub is refused as in standard Lua. The mark may be stale:
+// the stack decides.
+static bool in_guarded_call(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  lua_Debug ar;
+  if (!rl_co_is(L, RL_CO_GUARDED)) return false;
+  for (int level = 0; lua_getstack(L, level, &ar); level++) {
+    lua_getinfo(L, "f", &ar);
+    lua_CFunction f = lua_tocfunction(L, -1);
+    lua_pop(L, 1);
+    if (f && (f == st->guarded[0] || f == st->guarded[1])) return true;
+  }
+  rl_co_mark(L, RL_CO_GUARDED, false);
+  return false;
+}
+
+static int yield_values(lua_State *L) {
   if (is_root(rl_state_of(L), L)) return luaL_error(L, "attempt to yield from outside a coroutine");
+  if (in_guarded_call(L)) return luaL_error(L, "attempt to yield across a C-call boundary");
   return lua_yield(L, lua_gettop(L));
 }
 
@@ -286,7 +296,7 @@ static int co_running(lua_State *L) {
 
 static int co_isyieldable(lua_State *L) {
   lua_State *co = lua_isnone(L, 1) ? L : check_co(L);
-  lua_pushboolean(L, !is_root(rl_state_of(L), co) && lua_isyieldable(co));
+  lua_pushboolean(L, !is_root(rl_state_of(L), co) && lua_isyieldable(co) && !in_guarded_call(co));
   return 1;
 }
 
@@ -316,10 +326,13 @@ static int co_close(lua_State *L) {
 static const luaL_Reg functions[] = {
     {"close", co_close},   {"create", co_create},   {"isyieldable", co_isyieldable},
     {"resume", co_resume}, {"running", co_running}, {"status", co_status_name},
-    {"wrap", co_wrap},     {"yield", co_yield },    {NULL, NULL},
+    {"wrap", co_wrap},     {"yield", yield_values}, {NULL, NULL},
 };
 
 void rl_coroutine_open(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  st->roots[0] = rl_task_main;
+  st->roots[1] = wrap_body;
   lua_getglobal(L, "coroutine");
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

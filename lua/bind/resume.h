@@ -14,10 +14,6 @@ int rl_task_main(lua_State *L);
 // Replaces the functions of the coroutine library.
 void rl_coroutine_open(lua_State *L);
 
-// A busy coroutine runs, waits, or has resumed another: nobody else may resume or close it.
-void rl_mark_busy(lua_State *co, bool busy);
-static inline bool rl_is_busy(lua_State *co) { return *(uintptr_t *)lua_getextraspace(co) & 1; }
-
 // The coroutine that runs or waits in `t`: the innermost.
 static inline lua_State *rl_innermost(const rl_ltask *t) {
   return t->depth ? t->chain[t->depth - 1] : t->L;

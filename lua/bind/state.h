@@ -47,6 +47,7 @@ struct rl_state {
   int errors;         // registry reference: the metatable of error objects
   int suppressed;     // registry reference: error -> list of suppressed ones (weak keys)
   int traces;         // registry reference: error -> traceback (weak keys)
+  int plain_traces;   // entries of it whose keys are plain values
   int transit;        // registry reference: the error that was raised again last, or 0
   bool transit_task;  // it came from another task, with its trace complete
   lua_State *transit_from;  // the coroutine it was raised in
@@ -56,7 +57,11 @@ struct rl_state {
   int orphan_count;
   int base;  // registry reference: the functions of stdlib/base.lua, once loaded
   int (*load)(lua_State *L, const char *file);  // pushes the chunk of a file of stdlib/, or raises
-  struct rl_sites *sites;                       // interned FILE:LINE
+  // sort and gsub: what their functions yield would cross a C call in standard Lua
+  lua_CFunction guarded[2];
+  // the runtime's own functions at the bottom of coroutines: no traceback shows them
+  lua_CFunction roots[2];
+  struct rl_sites *sites;       // interned FILE:LINE
   rl_pool cpu;                  // threads for CPU work; none starts before the first job
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
   int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then
@@ -67,8 +72,23 @@ struct rl_state {
   void *host;                                    // of the floor above
 };
 
+// Marks of a coroutine, in the low bits of its extra space.
+enum {
+  RL_CO_BUSY = 1,  // it runs, waits, or has resumed another: nobody else may resume or close it
+  RL_CO_GUARDED =
+      2,  // perhaps inside a sort or a gsub: it may wait there, but its script cannot yield
+  RL_CO_MARKS = 7,
+};
+
 static inline rl_state *rl_state_of(lua_State *L) {
-  return (rl_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
+  return (rl_state *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)RL_CO_MARKS);
+}
+static inline bool rl_co_is(lua_State *co, unsigned mark) {
+  return *(uintptr_t *)lua_getextraspace(co) & mark;
+}
+static inline void rl_co_mark(lua_State *co, unsigned mark, bool on) {
+  uintptr_t *marks = lua_getextraspace(co);
+  *marks = on ? *marks | mark : *marks & ~(uintptr_t)mark;
 }
 
 typedef struct rl_state_options {

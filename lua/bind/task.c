@@ -23,7 +23,7 @@ rl_co rl_co_take(lua_State *L) {
   lua_State *co = lua_newthread(L);
   lua_rawseti(L, -2, anchor);
   lua_pop(L, 1);
-  rl_mark_busy(co, true);
+  rl_co_mark(co, RL_CO_BUSY, true);
   return (rl_co){co, anchor};
 }
 

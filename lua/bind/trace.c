@@ -7,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SITES_CACHED = 64, MAX_LEVELS = 40, FIRST_LEVELS = 20, RECENT_STRINGS = 64 };
+enum {
+  SITES_CACHED = 64,
+  FIRST_LEVELS = 10,
+  LAST_LEVELS = 11,
+  RECENT_STRINGS = 64,
+  TRACE_MAX = 8192
+};
 
 typedef struct site {
   char *text;  // "FILE:LINE"
@@ -77,42 +83,88 @@ const char *rl_site_text(const rl_state *st, int number) {
   return number && st->sites ? st->sites->all[number - 1].text : "?";
 }
 
-static void add_frame(luaL_Buffer *b, lua_State *L, const lua_Debug *ar) {
-  lua_pushfstring(L, "\n\t%s:", ar->short_src);
-  luaL_addvalue(b);
-  if (ar->currentline > 0) {
-    lua_pushfstring(L, "%d:", ar->currentline);
-    luaL_addvalue(b);
+// Pushes "table.sort" where the function of `ar` is a field of a loaded module; else nothing.
+bool rl_push_function_name(lua_State *L, lua_State *at, lua_Debug *ar) {
+  int top = lua_gettop(L);
+  lua_getinfo(at, "f", ar);
+  if (at != L) lua_xmove(at, L, 1);
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  for (lua_pushnil(L); lua_next(L, top + 2); lua_pop(L, 1)) {
+    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING) continue;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, top + 1)) continue;
+      const char *module = lua_tostring(L, -4), *name = lua_tostring(L, -2);
+      if (strcmp(module, LUA_GNAME) == 0) {
+        lua_pushstring(L, name);
+      } else {
+        lua_pushfstring(L, "%s.%s", module, name);
+      }
+      lua_replace(L, top + 1);
+      lua_settop(L, top + 1);
+      return true;
+    }
   }
-  if (*ar->namewhat) {
-    lua_pushfstring(L, " in %s '%s'", ar->namewhat, ar->name);
-  } else if (*ar->what == 'm') {
-    lua_pushliteral(L, " in main chunk");
-  } else if (*ar->what == 'C') {
-    lua_pushliteral(L, " in a C function");
-  } else {
-    lua_pushfstring(L, " in function <%s:%d>", ar->short_src, ar->linedefined);
-  }
-  luaL_addvalue(b);
+  lua_settop(L, top);
+  return false;
 }
 
-void rl_push_stack(lua_State *L, lua_State *co, int level) {
+static void push_frame_name(lua_State *L, lua_State *co, lua_Debug *ar, bool full) {
+  if (full && rl_push_function_name(L, co, ar)) {
+    lua_pushfstring(L, "function '%s'", lua_tostring(L, -1));
+    lua_remove(L, -2);
+  } else if (*ar->namewhat) {
+    lua_pushfstring(L, "%s '%s'", ar->namewhat, ar->name);
+  } else if (*ar->what == 'm') {
+    lua_pushliteral(L, "main chunk");
+  } else if (*ar->what == 'C') {
+    lua_pushliteral(L, "?");
+  } else {
+    lua_pushfstring(L, "function <%s:%d>", ar->short_src, ar->linedefined);
+  }
+}
+
+static void push_frame(lua_State *L, lua_State *co, lua_Debug *ar, bool full) {
+  push_frame_name(L, co, ar, full);
+  const char *tail = ar->istailcall ? "\n\t(...tail calls...)" : "";
+  if (ar->currentline > 0) {
+    lua_pushfstring(L, "\n\t%s:%d: in %s%s", ar->short_src, ar->currentline, lua_tostring(L, -1),
+                    tail);
+  } else {
+    lua_pushfstring(L, "\n\t%s: in %s%s", ar->short_src, lua_tostring(L, -1), tail);
+  }
+  lua_remove(L, -2);
+}
+
+// How many levels `co` has, less the runtime's own at the bottom.
+static int count_levels(rl_state *st, lua_State *co) {
+  lua_Debug ar;
+  int count = 0;
+  while (lua_getstack(co, count, &ar)) count++;
+  if (count == 0 || !lua_checkstack(co, 1)) return count;
+  lua_getstack(co, count - 1, &ar);
+  lua_getinfo(co, "f", &ar);
+  lua_CFunction f = lua_tocfunction(co, -1);
+  lua_pop(co, 1);
+  return f && (f == st->roots[0] || f == st->roots[1]) ? count - 1 : count;
+}
+
+void rl_push_stack(lua_State *L, lua_State *co, int level, bool full) {
   luaL_Buffer b;
   lua_Debug ar;
+  int last = count_levels(rl_state_of(L), co);
+  int skip =
+      last - level > FIRST_LEVELS + LAST_LEVELS ? last - level - FIRST_LEVELS - LAST_LEVELS : 0;
   luaL_buffinit(L, &b);
-  int last = level;
-  while (lua_getstack(co, last, &ar) && last - level < 100000) last++;
-  for (int at = level; lua_getstack(co, at, &ar); at++) {
-    if (last - level > MAX_LEVELS && at - level == FIRST_LEVELS) {
-      int skipped = last - level - MAX_LEVELS;
-      lua_pushfstring(L, "\n\t... (%d levels skipped)", skipped);
+  for (int at = level; at < last; at++) {
+    if (skip && at - level == FIRST_LEVELS) {
+      lua_pushfstring(L, "\n\t...\t(skipping %d levels)", skip);
       luaL_addvalue(&b);
-      at += skipped;
-      if (!lua_getstack(co, at, &ar)) break;
+      at += skip;
     }
+    if (!lua_getstack(co, at, &ar)) break;
     lua_getinfo(co, "Slnt", &ar);
-    add_frame(&b, L, &ar);
-    if (ar.istailcall) luaL_addstring(&b, "\n\t(...tail calls...)");
+    push_frame(L, co, &ar, full);
+    luaL_addvalue(&b);
   }
   luaL_pushresult(&b);
 }
@@ -136,28 +188,20 @@ static void set_transit(lua_State *L, int index, bool from_task) {
   st->transit_from = L;
 }
 
-// traces[error at index] = the string at the top; pops it. Plain values would stay for ever: a few
-// are kept.
+// traces[error at index] = the string at the top; pops it. Keys that are plain values never go by
+// themselves: the table starts anew after some.
 static void set_trace(lua_State *L, int index) {
   rl_state *st = rl_state_of(L);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, st->traces);
-  if (!lua_istable(L, index) && !lua_isuserdata(L, index)) {
-    int count = 0;
-    for (lua_pushnil(L); count <= RECENT_STRINGS && lua_next(L, -2); lua_pop(L, 1)) count++;
-    if (count > RECENT_STRINGS) {
-      lua_settop(L, lua_gettop(L) - 2);
-      for (lua_pushnil(L); lua_next(L, -2);) {
-        lua_pop(L, 1);
-        lua_pushvalue(L, -1);
-        lua_pushnil(L);
-        lua_rawset(L, -4);
-      }
-    }
-  }
   if (lua_isnil(L, index)) {
-    lua_pop(L, 2);
+    lua_pop(L, 1);
     return;
   }
+  bool plain = !lua_istable(L, index) && !lua_isuserdata(L, index);
+  if (plain && ++st->plain_traces > RECENT_STRINGS) {
+    st->plain_traces = 0;
+    rl_error_forget_traces(L);
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->traces);
   lua_pushvalue(L, index);
   lua_pushvalue(L, -3);
   lua_rawset(L, -3);
@@ -181,8 +225,10 @@ int rl_trace_handler(lua_State *L) {
   if (again && rl_state_of(L)->transit_task)
     return 1;  // its trace is whole: this task only waited for it
   if (!again || !push_trace(L, 1)) lua_pushliteral(L, "");
-  rl_push_stack(L, L, 1);
-  lua_concat(L, 2);
+  if (lua_rawlen(L, -1) < TRACE_MAX) {
+    rl_push_stack(L, L, 1, false);
+    lua_concat(L, 2);
+  }
   set_trace(L, 1);
   set_transit(L, 1, false);
   return 1;
@@ -246,7 +292,7 @@ void rl_push_report(lua_State *L, int index) {
   if (rl_push_suppressed(L, index)) {
     int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
     lua_pushliteral(L, "");
-    for (int i = 1; i <= count && i <= FIRST_LEVELS; i++) {
+    for (int i = 1; i <= count && i <= 2 * FIRST_LEVELS; i++) {
       lua_rawgeti(L, list, i);
       rl_push_message(L, -1);
       lua_remove(L, -2);

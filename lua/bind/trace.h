@@ -24,8 +24,12 @@ void rl_trace_spawned(lua_State *L, int index, int site);
 // places, suppressed.
 void rl_push_report(lua_State *L, int index);
 
-// Pushes a short traceback of `co` from `level`.
-void rl_push_stack(lua_State *L, lua_State *co, int level);
+// Pushes the stack of `co` from `level`, a line a frame, without the runtime's own frame at the
+// bottom. `full`: with the names of library functions, which takes a search.
+void rl_push_stack(lua_State *L, lua_State *co, int level, bool full);
+
+// Pushes "table.sort" if the function of `ar`, a frame of `at`, is a field of a loaded module.
+bool rl_push_function_name(lua_State *L, lua_State *at, lua_Debug *ar);
 
 // Pushes the error's message, whatever its type; never raises but for memory.
 void rl_push_message(lua_State *L, int index);

@@ -4,6 +4,9 @@
 #include "lua/mod/base.h"
 
 #include "lua/bind/scope.h"
+#include "lua/bind/trace.h"
+
+#include <limits.h>
 
 // Protected calls: a cancellation whose target is outside goes on when the call ends.
 
@@ -106,20 +109,33 @@ static int standard(lua_State *L) {
   return lua_gettop(L);
 }
 
+static bool is_lua_function(lua_State *L, int index) {
+  return lua_isfunction(L, index) && !lua_iscfunction(L, index);
+}
+
+// The standard functions know their names no more: what they would refuse is refused here.
 static int base_sort(lua_State *L) {
-  if (lua_type(L, 2) != LUA_TFUNCTION || !lua_istable(L, 1)) return standard(L);
+  if (!lua_istable(L, 1) && !lua_isuserdata(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
+  if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
+  if (!is_lua_function(L, 2) || !lua_istable(L, 1)) return standard(L);
   lua_Integer n = luaL_len(L, 1);
   luaL_argcheck(L, n < INT_MAX, 1, "array too big");
   lua_settop(L, 2);
   lua_pushinteger(L, n);
+  rl_co_mark(L, RL_CO_GUARDED, true);
   return call_lua(L, "sort");
 }
 
 static int base_gsub(lua_State *L) {
-  if (lua_type(L, 3) != LUA_TFUNCTION) return standard(L);
   luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
+  int type = lua_type(L, 3);
+  luaL_argexpected(
+      L, type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION || type == LUA_TTABLE,
+      3, "string/function/table");
   luaL_optinteger(L, 4, 0);
+  if (!is_lua_function(L, 3)) return standard(L);
+  rl_co_mark(L, RL_CO_GUARDED, true);
   return call_lua(L, "gsub");
 }
 
@@ -129,7 +145,7 @@ static int base_require(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, 2, lua_tostring(L, 1));
   if (lua_toboolean(L, -1)) return 1;
-  lua_settop(L, 1);
+  lua_settop(L, 2);
   lua_pushvalue(L, lua_upvalueindex(1));  // the package table
   return call_lua(L, "require");
 }
@@ -147,6 +163,32 @@ static int base_dofile(lua_State *L) {
   return dofile_k(L, LUA_OK, 0);
 }
 
+// debug.traceback, without the runtime's own frames.
+static int base_traceback(lua_State *L) {
+  bool other = lua_isthread(L, 1);
+  lua_State *co = other ? lua_tothread(L, 1) : L;
+  int message = other ? 2 : 1;
+  if (lua_type(L, message) != LUA_TSTRING && !lua_isnoneornil(L, message)) {
+    lua_pushvalue(L, message);
+    return 1;
+  }
+  int level = (int)luaL_optinteger(L, message + 1, other ? 0 : 1);
+  size_t length;
+  const char *text = lua_tolstring(L, message, &length);
+  luaL_checkstack(L, 12, "traceback");
+  if (text) {
+    lua_pushlstring(L, text, length);
+    lua_pushliteral(L, "\n");
+  } else {
+    lua_pushliteral(L, "");
+    lua_pushliteral(L, "");
+  }
+  lua_pushliteral(L, "stack traceback:");
+  rl_push_stack(L, co, level, true);
+  lua_concat(L, 4);
+  return 1;
+}
+
 static void replace(lua_State *L, const char *table, const char *name, lua_CFunction f) {
   lua_getglobal(L, table);
   lua_getfield(L, -1, name);
@@ -156,11 +198,15 @@ static void replace(lua_State *L, const char *table, const char *name, lua_CFunc
 }
 
 void rl_base_open(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  st->guarded[0] = base_sort;
+  st->guarded[1] = base_gsub;
   lua_register(L, "pcall", rl_base_pcall);
   lua_register(L, "xpcall", base_xpcall);
   lua_register(L, "dofile", base_dofile);
   replace(L, "table", "sort", base_sort);
   replace(L, "string", "gsub", base_gsub);
+  replace(L, "debug", "traceback", base_traceback);
   lua_getglobal(L, "package");
   lua_pushcclosure(L, base_require, 1);
   lua_setglobal(L, "require");
