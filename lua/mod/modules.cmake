@@ -3,3 +3,4 @@ rille_module(hash SOURCES lua/mod/heavy/hash.c lua/mod/heavy/hash_kdf.c runtime/
   PACKAGES libcrypto zlib libargon2)
 rille_module(zip SOURCES lua/mod/heavy/zip.c runtime/cpu/zip.c runtime/cpu/zip_zlib.c runtime/cpu/zip_zstd.c runtime/cpu/zip_brotli.c
   PACKAGES zlib libzstd libbrotlienc libbrotlidec)
+rille_module(regex SOURCES lua/mod/heavy/regex.c runtime/cpu/regex.c PACKAGES libpcre2-8)
