@@ -8,7 +8,17 @@
 enum { POLL_WITHIN = 1000000 };  // ns: a tick polls at least so often, however short its rounds are
 enum { CLOCK_EVERY = 64 };       // jobs run between two looks at the clock
 
-static void on_alarm(uv_timer_t *alarm) { ((rl_loop *)alarm->data)->alarm_due = RL_NEVER; }
+// uv_run looks at its timers before it polls: an alarm that went off there must not leave it to
+// block.
+static void on_alarm(uv_timer_t *alarm) {
+  rl_loop *loop = alarm->data;
+  loop->alarm_due = RL_NEVER;
+  if (loop->owns_uv) {
+    uv_stop(loop->uv);
+  } else {
+    uv_async_send(&loop->wakeup);
+  }
+}
 
 static void drain_posts(rl_loop *loop) {
   if (!atomic_exchange(&loop->poked, false)) return;
