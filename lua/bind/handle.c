@@ -47,13 +47,19 @@ static int handle_status(lua_State *L) {
   return 1;
 }
 
+static int push_name(lua_State *L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->names);
+  lua_pushvalue(L, 1);
+  return lua_rawget(L, -2);
+}
+
 static int handle_index(lua_State *L) {
   rl_handle *h = check_handle(L, 1);
   const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
   if (strcmp(key, "id") == 0) {
     lua_pushinteger(L, (lua_Integer)h->id);
   } else if (strcmp(key, "name") == 0) {
-    lua_getiuservalue(L, 1, 2);
+    push_name(L);
   } else {
     lua_getmetatable(L, 1);
     lua_getfield(L, -1, "methods");
@@ -69,7 +75,10 @@ static int handle_newindex(lua_State *L) {
   if (strcmp(key, "name") != 0) return luaL_error(L, "a task has no settable field '%s'", key);
   if (!lua_isnil(L, 3)) luaL_checkstring(L, 3);
   lua_settop(L, 3);
-  lua_setiuservalue(L, 1, 2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->names);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 3);
+  lua_rawset(L, -3);
   if (h->task && !h->task->name) {
     lua_settop(L, 1);
     h->task->name = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -79,7 +88,7 @@ static int handle_newindex(lua_State *L) {
 
 static int handle_tostring(lua_State *L) {
   rl_handle *h = check_handle(L, 1);
-  const char *name = lua_getiuservalue(L, 1, 2) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  const char *name = push_name(L) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
   lua_pushfstring(L, name ? "task %I '%s' (%s)" : "task %I%s (%s)", (LUAI_UACINT)h->id,
                   name ? name : "", status_of(h));
   return 1;

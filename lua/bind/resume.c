@@ -89,6 +89,7 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
   st->current = t;
   st->stuck = NULL;
   st->budget = RL_BUDGET;
+  if (st->transit) rl_trace_forget_transit(st);
   if (fresh) rl_ltask_start(t, &nargs);
   lua_State *co = rl_innermost(t);
   for (;;) {
@@ -209,8 +210,9 @@ static int raise_from_wrap(lua_State *L, lua_State *co) {
   }
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
     luaL_where(L, 1);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2);
     lua_concat(L, 2);
+    rl_trace_rename(L);
   }
   return lua_error(L);
 }

@@ -142,7 +142,14 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
   *delivered = s->waited && !t->unwinding && rl_task_deliver(t);
   rl_leaving how = rl_scope_leave(s);
   rl_body body = s->body;
-  if (rl_scope_push_failure(L, s)) return with_failure(L, body, how, s->because);
+  if (rl_scope_push_failure(L, s)) {
+    if (s->own_failure) {
+      rl_trace_keep(L, -1);
+    } else {
+      rl_trace_transit(L, -1, 0);
+    }
+    return with_failure(L, body, how, s->because);
+  }
   if (!s->ok && how == RL_ABSORBS && promote_suppressed(L)) return RAISE;
   if (how == RL_PASSES) {
     if (s->ok) rl_push_cancelled(L, t->unwinding);
@@ -185,6 +192,7 @@ static int finish_body(lua_State *L, rl_scope *s, bool ok) {
   rl_task *t = rl_current(L);
   s->ok = ok;
   if (!ok && !in_flight(L, t)) {
+    s->own_failure = !s->failure;
     rl_scope_fail(L, s);
     s->ok = true;  // it is the scope's now, and nothing is on the stack
   }

@@ -3,14 +3,13 @@
 
 #include "lua/bind/error.h"
 #include "lua/bind/resume.h"
+#include "lua/bind/task.h"
 #include "lua/bind/trace.h"
 #include "runtime/base/check.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { POOL_ROOM = 4096 };
 
 int rl_ids_take(rl_ids *ids) {
   if (ids->count > 0) return ids->free[--ids->count];
@@ -54,10 +53,10 @@ static int panic(lua_State *L) {
   return 0;
 }
 
-static int weak_values(lua_State *L) {
+static int weak_table(lua_State *L, const char *mode) {
   lua_newtable(L);
   lua_createtable(L, 0, 1);
-  lua_pushliteral(L, "v");
+  lua_pushstring(L, mode);
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
   return luaL_ref(L, LUA_REGISTRYINDEX);
@@ -73,8 +72,12 @@ static int open_libraries(lua_State *L) {
   luaL_openlibs(L);
   rl_coroutine_open(L);
   rl_error_open(L);
+  rl_class_open(L, &rl_task_class);
+  luaL_getmetatable(L, rl_task_class.name);
+  st->task_class = luaL_ref(L, LUA_REGISTRYINDEX);
+  st->names = weak_table(L, "k");
   st->cos = plain_table(L);
-  st->handles = weak_values(L);
+  st->handles = weak_table(L, "v");
   st->unclaimed = plain_table(L);
   st->orphans = plain_table(L);
   return 0;
@@ -83,7 +86,7 @@ static int open_libraries(lua_State *L) {
 static int open_scopes(rl_state *st) {
   st->main_scope = rl_scope_new(&st->loop, NULL);
   st->detached = rl_scope_new(&st->loop, NULL);
-  st->pool = malloc(POOL_ROOM * sizeof *st->pool);
+  st->pool = malloc(RL_CO_POOL * sizeof *st->pool);
   return st->main_scope && st->detached && st->pool ? 0 : -ENOMEM;
 }
 

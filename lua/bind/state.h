@@ -26,7 +26,10 @@ typedef struct rl_ids {
   int count, cap, last;
 } rl_ids;
 
-enum { RL_BUDGET = 256 };  // waits ready at once before the task goes to the back of the queue
+enum {
+  RL_BUDGET = 256,     // waits ready at once before the task goes to the back of the queue
+  RL_CO_POOL = 16384,  // idle coroutines kept: the collector walks each
+};
 
 struct rl_state {
   rl_loop loop;
@@ -44,6 +47,8 @@ struct rl_state {
   int pool_count;
   rl_ids anchors, slots;
   int cos, handles;   // registry references: coroutines by anchor; task handles by slot (weak)
+  int names;          // registry reference: task handle -> name (weak keys)
+  int task_class;     // registry reference: the metatable of task handles
   int errors;         // registry reference: the metatable of error objects
   int suppressed;     // registry reference: error -> list of suppressed ones (weak keys)
   int traces;         // registry reference: error -> traceback (weak keys)

@@ -10,8 +10,6 @@
 
 #include <string.h>
 
-enum { POOL_MAX = 4096 };  // idle coroutines kept: the collector walks each
-
 // Coroutines.
 
 rl_co rl_co_take(lua_State *L) {
@@ -34,7 +32,7 @@ void rl_co_give(rl_state *st, rl_co co, bool clean) {
     lua_resetthread(co.L);
     lua_settop(co.L, 0);
   }
-  if (st->pool_count < POOL_MAX) {
+  if (st->pool_count < RL_CO_POOL) {
     st->pool[st->pool_count++] = co;
     return;
   }
@@ -45,46 +43,38 @@ void rl_co_give(rl_state *st, rl_co co, bool clean) {
   rl_ids_give(&st->anchors, co.anchor);
 }
 
-// Handles.
+// Handles. Who holds none is found by a weak table; a slot is taken with the first handle and
+// overwritten by the next.
 
-void rl_push_handle(lua_State *L, rl_ltask *t) {
+static void push_new_handle(lua_State *L, rl_ltask *t) {
   rl_state *st = rl_state_of(L);
-  luaL_checkstack(L, 4, "task handle");
-  lua_rawgeti(L, LUA_REGISTRYINDEX, st->handles);
-  if (t->slot && lua_rawgeti(L, -1, t->slot) == LUA_TUSERDATA) {
-    lua_remove(L, -2);
-    return;
-  }
-  if (t->slot) lua_pop(L, 1);
-  rl_handle *h = rl_object_new(L, &rl_task_class, 2);
+  rl_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+  *h = (rl_handle){.box = {&rl_task_class}, .id = t->id, .site = t->site};
   if (!t->slot) t->slot = rl_ids_take(&st->slots);
   if (!t->slot) luaL_error(L, "not enough memory");
-  h->id = t->id;
-  h->site = t->site;
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, -3, t->slot);
-  lua_remove(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->task_class);
+  lua_setmetatable(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->handles);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, t->slot);
+  lua_pop(L, 1);
   h->task = t;
 }
 
-// The handle if it is still in somebody's hands.
-static rl_handle *push_live_handle(lua_State *L, rl_ltask *t) {
+// Pushes the handle if it is still in somebody's hands.
+static rl_handle *push_live_handle(lua_State *L, const rl_ltask *t) {
   if (!t->slot) return NULL;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->handles);
-  int type = lua_rawgeti(L, -1, t->slot);
-  lua_remove(L, -2);
-  if (type == LUA_TUSERDATA) return lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  return NULL;
+  lua_rawgeti(L, -1, t->slot);
+  lua_replace(L, -2);
+  rl_handle *h = lua_touserdata(L, -1);
+  if (!h) lua_pop(L, 1);
+  return h;
 }
 
-static void forget_handle(rl_state *st, rl_ltask *t) {
-  if (!t->slot) return;
-  lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->handles);
-  lua_pushnil(st->L);
-  lua_rawseti(st->L, -2, t->slot);
-  lua_pop(st->L, 1);
-  rl_ids_give(&st->slots, t->slot);
+void rl_push_handle(lua_State *L, rl_ltask *t) {
+  luaL_checkstack(L, 4, "task handle");
+  if (!push_live_handle(L, t)) push_new_handle(L, t);
 }
 
 // Birth.
@@ -111,11 +101,12 @@ rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   int site = rl_site_here(L);
   luaL_checkstack(L, 4, "spawn");
   rl_co co = rl_co_take(L);
-  if (!lua_checkstack(co.L, nargs + 2)) {
+  if (!lua_checkstack(co.L, nargs + 3)) {
     rl_co_give(st, co, true);
     luaL_error(L, "spawn: too many arguments");
   }
   lua_pushcfunction(co.L, rl_task_main);
+  lua_pushcfunction(co.L, rl_trace_handler);
   lua_xmove(L, co.L, nargs + 1);
   rl_ltask *t = new_task(L, home, mode);
   t->L = co.L;
@@ -148,6 +139,7 @@ void rl_ltask_start(rl_ltask *t, int *nargs) {
     t->L = co.L;
     t->anchor = co.anchor;
     lua_pushcfunction(co.L, rl_task_main);
+    lua_pushcfunction(co.L, rl_trace_handler);
     t->child->prepare(t, co.L);
   }
   *nargs = lua_gettop(t->L) - 1;
@@ -193,9 +185,8 @@ static int body_over(lua_State *L, int status, lua_KContext ctx) {
   return rl_scope_finish(L, own, RL_BODY_TASK, 1, ok, end_task);
 }
 
+// Stack: the message handler, the function, its arguments.
 int rl_task_main(lua_State *L) {
-  lua_pushcfunction(L, rl_trace_handler);
-  lua_insert(L, 1);
   return body_over(L, lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_over), 0);
 }
 
@@ -296,11 +287,11 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   }
   if (t->vars) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
   if (t->name) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
-  forget_handle(st, t);
-  rl_locks_break(t);
-  rl_lot_wake_all(&t->core.waiters, 0);
+  if (t->slot) rl_ids_give(&st->slots, t->slot);
+  if (t->held) rl_locks_break(t);
+  if (!rl_lot_empty(&t->core.waiters)) rl_lot_wake_all(&t->core.waiters, 0);
   rl_task_end(&t->core);
-  rl_chain_free(t);
+  if (t->chain) rl_chain_free(t);
   rl_co_give(st, co, true);
   st->alive--;
   rl_slab_free(&st->loop.slab, t, sizeof *t);

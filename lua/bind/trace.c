@@ -18,6 +18,7 @@ enum {
 typedef struct site {
   char *text;  // "FILE:LINE"
   int line;
+  char file[LUA_IDSIZE];
 } site;
 
 struct rl_sites {
@@ -39,9 +40,8 @@ void rl_sites_free(rl_state *st) {
   st->sites = NULL;
 }
 
-static bool same_place(const site *s, const lua_Debug *ar, size_t length) {
-  return s->line == ar->currentline && strncmp(s->text, ar->short_src, length) == 0 &&
-         s->text[length] == ':';
+static bool same_place(const site *s, const lua_Debug *ar) {
+  return s->line == ar->currentline && strcmp(s->file, ar->short_src) == 0;
 }
 
 static int add_site(struct rl_sites *sites, const lua_Debug *ar) {
@@ -56,7 +56,9 @@ static int add_site(struct rl_sites *sites, const lua_Debug *ar) {
   char *text = malloc(size);
   if (!text) return 0;
   snprintf(text, size, "%s:%d", ar->short_src, ar->currentline);
-  sites->all[sites->count++] = (site){text, ar->currentline};
+  site *s = &sites->all[sites->count++];
+  *s = (site){.text = text, .line = ar->currentline};
+  memcpy(s->file, ar->short_src, LUA_IDSIZE);
   return sites->count;
 }
 
@@ -69,11 +71,10 @@ int rl_site_here(lua_State *L) {
   if (!sites) return 0;
   // A function's source text may move or be freed: the pointer is only a hint, the text decides.
   size_t hash = ((uintptr_t)ar.source / 16 * 31 + (size_t)ar.currentline) % SITES_CACHED;
-  size_t length = strlen(ar.short_src);
   int cached = sites->cache[hash];
-  if (cached && same_place(&sites->all[cached - 1], &ar, length)) return cached;
+  if (cached && same_place(&sites->all[cached - 1], &ar)) return cached;
   for (int i = 0; i < sites->count; i++) {
-    if (same_place(&sites->all[i], &ar, length)) return sites->cache[hash] = i + 1;
+    if (same_place(&sites->all[i], &ar)) return sites->cache[hash] = i + 1;
   }
   int added = add_site(sites, &ar);
   return sites->cache[hash] = added;
@@ -244,14 +245,30 @@ static void add_story(lua_State *L, int index, const char *what, const char *whe
 }
 
 void rl_trace_spawned(lua_State *L, int index, int site) {
+  if (!site) return;
   add_story(L, index, "spawned", rl_site_text(rl_state_of(L), site));
 }
 
 void rl_trace_transit(lua_State *L, int index, int site) {
   index = lua_absindex(L, index);
-  if (site) rl_trace_spawned(L, index, site);
+  rl_trace_spawned(L, index, site);
   add_story(L, index, "awaited", rl_site_text(rl_state_of(L), rl_site_here(L)));
   set_transit(L, index, true);
+}
+
+void rl_trace_rename(lua_State *L) {
+  if (in_transit(L, lua_gettop(L) - 1) && push_trace(L, lua_gettop(L) - 1)) {
+    set_trace(L, lua_gettop(L) - 1);
+    set_transit(L, lua_gettop(L), false);
+  }
+  lua_remove(L, -2);
+}
+
+void rl_trace_keep(lua_State *L, int index) { set_transit(L, lua_absindex(L, index), true); }
+
+void rl_trace_forget_transit(rl_state *st) {
+  luaL_unref(st->L, LUA_REGISTRYINDEX, st->transit);
+  st->transit = 0;
 }
 
 static int call_tostring(lua_State *L) {

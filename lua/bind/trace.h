@@ -20,6 +20,13 @@ void rl_trace_transit(lua_State *L, int index, int site);
 // The same for the end of a task nobody waits for by name: only where it was spawned.
 void rl_trace_spawned(lua_State *L, int index, int site);
 
+// The error at the top stands for the one below it from now on; removes that.
+void rl_trace_rename(lua_State *L);
+// The error at `index`, which this task raised before it waited, is about to be raised again.
+void rl_trace_keep(lua_State *L, int index);
+// Another task runs: an equal error from now on is a new one.
+void rl_trace_forget_transit(rl_state *st);
+
 // Pushes the whole report of the uncaught error at `index`: message, traceback, spawned and awaited
 // places, suppressed.
 void rl_push_report(lua_State *L, int index);

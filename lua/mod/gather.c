@@ -64,7 +64,7 @@ static void prepare(rl_ltask *t, lua_State *co) {
   } else {
     lua_pushvalue(g->L, t->index);
   }
-  if (lua_type(g->L, -1) == LUA_TUSERDATA && rl_test_object(g->L, -1, &rl_task_class))
+  if (lua_type(g->L, -1) == LUA_TUSERDATA)
     lua_pushcfunction(co, await_member);
   lua_xmove(g->L, co, 1);
 }

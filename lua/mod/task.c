@@ -253,7 +253,6 @@ static const luaL_Reg functions[] = {
 };
 
 int rl_open_task(lua_State *L) {
-  rl_class_open(L, &rl_task_class);
   luaL_newlib(L, functions);
   return 1;
 }

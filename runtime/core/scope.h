@@ -41,7 +41,7 @@ struct rl_scope {
   int32_t base;             // its too, as are these
   void (*then)(void);
   uint8_t body;
-  bool ok, waited, unclaimed;
+  bool ok, waited, unclaimed, own_failure;
   uint8_t because;  // rl_because: why it was cancelled
   bool of_task;     // the body of its owner, a task
   bool shield;      // outer cancellation stops here
