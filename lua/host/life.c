@@ -1,0 +1,141 @@
+// The life of a runtime: options, birth, orderly close.
+#include "lua/host/runtime.h"
+
+#include <string.h>
+
+const char *rille_version(void) { return RILLE_VERSION; }
+
+const char *rille_strerror(rille_status status) {
+  static const char *const texts[] = {
+      "success",           "syntax error", "error in a script",       "out of memory",
+      "cancelled",         "timed out",    "over the CPU limit",      "not allowed",
+      "closed",            "invalid argument", "busy",                "wrong thread",
+      "a struct of another version",
+  };
+  unsigned index = (unsigned)status;
+  return index < sizeof texts / sizeof *texts ? texts[index] : "unknown status";
+}
+
+void rille_options_init(rille_options *options, size_t size) {
+  if (!options || size < sizeof options->size) return;
+  memset(options, 0, size);
+  options->size = size;
+}
+
+rille_status rl_status_of_lua(int code) {
+  switch (code) {
+    case LUA_OK: return RILLE_OK;
+    case LUA_ERRSYNTAX: return RILLE_ESYNTAX;
+    case LUA_ERRMEM: return RILLE_ENOMEM;
+    default: return RILLE_EERROR;
+  }
+}
+
+rille_status rl_runtime_check(const rille_runtime *rt) {
+  if (!rt) return RILLE_EINVAL;
+  uv_thread_t self = uv_thread_self();
+  if (!uv_thread_equal(&self, &rt->thread)) return RILLE_ETHREAD;
+  return rt->life == RL_LIFE_OPEN ? RILLE_OK : RILLE_ECLOSED;
+}
+
+static void report_unhandled(rl_state *st, const char *text) {
+  rille_runtime *rt = st->host;
+  rt->options.on_unhandled(rt->options.ud, rt, text);
+}
+
+static int furnish(lua_State *L) {
+  rl_runtime_furnish(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+static rille_status open_state(rille_runtime *rt) {
+  const rille_options *o = &rt->options;
+  rl_state_options so = {.uv = o->loop,
+                         .alloc = o->alloc,
+                         .alloc_ud = o->alloc_ud,
+                         .memory_limit = o->memory_limit,
+                         .pool_threads = o->pool_threads,
+                         .no_env = o->flags & RILLE_NO_ENV};
+  int err = rl_state_init(&rt->st, &so);
+  if (err < 0) return err == UV_ENOMEM ? RILLE_ENOMEM : RILLE_EERROR;
+  rt->st.host = rt;
+  if (o->on_unhandled) rt->st.report = report_unhandled;
+  lua_pushcfunction(rt->st.L, furnish);
+  lua_pushlightuserdata(rt->st.L, rt);
+  err = lua_pcall(rt->st.L, 1, 0, 0);
+  rille_status status = rl_status_of_lua(err);
+  if (status == RILLE_OK && rt->injected && rl_pump_start(rt) < 0) status = RILLE_ENOMEM;
+  if (status != RILLE_OK) rl_state_fini(&rt->st);
+  return status;
+}
+
+static rille_runtime *runtime_new(const rille_options *options) {
+  rille_runtime *rt = calloc(1, sizeof *rt);
+  if (!rt) return NULL;
+  rt->port = rl_port_new(rt);
+  if (!rt->port) {
+    free(rt);
+    return NULL;
+  }
+  rt->options = *options;
+  if (rt->options.flags & RILLE_UNTRUSTED) {
+    rt->options.flags |= RILLE_NO_CMODULES | RILLE_NO_ENV | RILLE_NO_STDIO;
+  }
+  rt->injected = options->loop;
+  rt->thread = uv_thread_self();
+  rl_link_init(&rt->calls);
+  rl_link_init(&rt->ended);
+  rl_link_init(&rt->ops);
+  atomic_init(&rt->exit_code, -1);
+  atomic_init(&rt->stopping, false);
+  atomic_init(&rt->interrupt, 0);
+  return rt;
+}
+
+rille_status rille_new(const rille_options *options, rille_runtime **out) {
+  if (!out) return RILLE_EINVAL;
+  *out = NULL;
+  rille_options defaults;
+  rille_options_init(&defaults, sizeof defaults);
+  if (!options) options = &defaults;
+  if (options->size != sizeof *options) return RILLE_EVERSION;
+  if (options->pool_threads < 0 || options->argc < 0) return RILLE_EINVAL;
+  rille_runtime *rt = runtime_new(options);
+  if (!rt) return RILLE_ENOMEM;
+  rille_status status = open_state(rt);
+  if (status != RILLE_OK) {
+    rl_port_unref(rt->port);
+    free(rt);
+    return status;
+  }
+  if (!(rt->options.flags & RILLE_NO_SIGNALS)) rl_signals_watch(rt);
+  *out = rt;
+  return RILLE_OK;
+}
+
+lua_State *rille_lua(rille_runtime *rt) { return rl_runtime_check(rt) == RILLE_OK ? rt->st.L : NULL; }
+
+rille_runtime *rille_of(lua_State *L) { return L ? rl_runtime_of(L) : NULL; }
+
+rille_status rille_close(rille_runtime *rt, uint64_t grace_ns, void (*closed)(void *), void *ud) {
+  rille_status status = rl_runtime_check(rt);
+  if (status != RILLE_OK) return status;
+  rt->life = RL_LIFE_CLOSING;
+  rt->closed = closed;
+  rt->closed_ud = ud;
+  rl_scope_cancel(rt->st.main_scope, RL_BECAUSE_CALL, grace_ns);
+  rl_scope_cancel(rt->st.detached, RL_BECAUSE_CALL, grace_ns);
+  if (rt->injected) rl_pump_wake(rt);
+  return RILLE_OK;
+}
+
+rille_status rille_free(rille_runtime *rt) {
+  if (!rt) return RILLE_OK;
+  rille_status status = rl_runtime_check(rt);
+  if (status == RILLE_OK) return RILLE_EBUSY;
+  if (status != RILLE_ECLOSED) return status;
+  if (rt->life != RL_LIFE_CLOSED) return RILLE_EBUSY;
+  rl_port_unref(rt->port);
+  free(rt);
+  return RILLE_OK;
+}

@@ -1,0 +1,120 @@
+// Turning the loop: rille_run, what a foreign loop polls, and the way to closed.
+#include "lua/host/runtime.h"
+
+#include "lua/bind/trace.h"
+
+#include <limits.h>
+#include <string.h>
+
+static bool has_tasks(const rille_runtime *rt) {
+  return rt->st.main_scope->member_count > 0 || rt->st.detached->member_count > 0 || !rl_list_empty(&rt->calls);
+}
+
+static uint32_t posted(rille_runtime *rt) {
+  uv_mutex_lock(&rt->port->lock);
+  uint32_t count = rt->posted;
+  uv_mutex_unlock(&rt->port->lock);
+  return count;
+}
+
+static bool calls_alive(const rille_runtime *rt) {
+  return !rl_list_empty(&rt->calls) || rt->st.main_scope->member_count > 0;
+}
+
+int rille_alive(rille_runtime *rt) {
+  if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return 0;
+  return rt->life == RL_LIFE_CLOSING || calls_alive(rt) || posted(rt) > 0;
+}
+
+static void finish_close(rille_runtime *rt) {
+  rl_signals_leave(rt);
+  rl_port_close(rt->port);
+  if (rt->injected) rl_pump_stop(rt);
+  rl_state_fini(&rt->st);
+  rt->life = RL_LIFE_CLOSED;
+  if (rt->closed) rt->closed(rt->closed_ud);
+}
+
+// What follows every turn. Nothing of `rt` may be touched after it once it is closed: the host may have freed it.
+static bool after_turn(rille_runtime *rt) {
+  rl_report_orphans(&rt->st);
+  rl_calls_reap(rt);
+  rl_signals_look(rt);
+  if (rt->life != RL_LIFE_CLOSING || has_tasks(rt)) return true;
+  rt->running = false;
+  finish_close(rt);
+  return false;
+}
+
+static void report_deadlock(rille_runtime *rt) {
+  rt->deadlocked = true;
+  rl_report_deadlock(&rt->st);
+  rl_calls_deadlock(rt);
+}
+
+static rille_status run_to_end(rille_runtime *rt) {
+  while (!atomic_load(&rt->stopping) && rille_alive(rt)) {
+    if (rt->options.flags & RILLE_DEADLOCKS && rl_loop_stuck(&rt->st.loop) && !rt->deadlocked && !posted(rt)) {
+      report_deadlock(rt);
+    }
+    rl_loop_tick(&rt->st.loop, true);
+    if (!after_turn(rt)) return RILLE_OK;
+  }
+  rt->running = false;
+  return RILLE_OK;
+}
+
+rille_status rille_run(rille_runtime *rt, int mode) {
+  rille_status status = rl_runtime_check(rt);
+  if (status != RILLE_OK && (status != RILLE_ECLOSED || rt->life == RL_LIFE_CLOSED)) return status;
+  if (mode < RILLE_RUN_DEFAULT || mode > RILLE_RUN_NOWAIT) return RILLE_EINVAL;
+  if (rt->running) return RILLE_EBUSY;
+  rt->running = true;
+  atomic_store(&rt->stopping, false);
+  if (mode == RILLE_RUN_DEFAULT) return run_to_end(rt);
+  bool idle = rl_loop_stuck(&rt->st.loop) && !has_tasks(rt);
+  rl_loop_tick(&rt->st.loop, mode == RILLE_RUN_ONCE && !idle);
+  if (after_turn(rt)) rt->running = false;
+  return RILLE_OK;
+}
+
+void rl_runtime_turn(rille_runtime *rt) {
+  if (rt->running) return;
+  rt->running = true;
+  rl_loop_turn(&rt->st.loop);
+  if (after_turn(rt)) rt->running = false;
+}
+
+void rille_stop(rille_runtime *rt, int exit_code) {
+  if (!rt) return;
+  atomic_store(&rt->exit_code, exit_code);
+  atomic_store(&rt->stopping, true);
+  uv_mutex_lock(&rt->port->lock);
+  if (rt->port->rt) rl_loop_wake(&rt->st.loop);
+  uv_mutex_unlock(&rt->port->lock);
+}
+
+int rille_exit_code(rille_runtime *rt) {
+  if (!rt) return 0;
+  int code = atomic_load(&rt->exit_code);
+  if (code >= 0) return code;
+  return rt->deadlocked ? 13 : rt->st.failed ? 1 : 0;
+}
+
+int rille_backend_fd(rille_runtime *rt) {
+  return rt && rt->life != RL_LIFE_CLOSED ? uv_backend_fd(rt->st.loop.uv) : -1;
+}
+
+int rille_backend_timeout(rille_runtime *rt) {
+  if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return -1;
+  rl_loop *loop = &rt->st.loop;
+  if (loop->head || (rt->life == RL_LIFE_CLOSING && !has_tasks(rt))) return 0;
+  uv_update_time(loop->uv);
+  int timeout = uv_backend_timeout(loop->uv);
+  uint64_t due = rl_timers_next(&loop->timers), now = rl_loop_now(loop);
+  if (due == RL_NEVER || loop->virtual_clock) return timeout;
+  if (due <= now) return 0;
+  uint64_t ms = (due - now + 999999) / 1000000;
+  int ours = ms > INT_MAX ? INT_MAX : (int)ms;
+  return timeout >= 0 && timeout < ours ? timeout : ours;
+}

@@ -1,0 +1,76 @@
+// What a runtime is made of, for the files that implement rille.h.
+#ifndef RL_HOST_RUNTIME_H
+#define RL_HOST_RUNTIME_H
+
+#include "lua/bind/state.h"
+#include "lua/bind/task.h"
+#include "lua/host/rille.h"
+
+#include <stdatomic.h>
+
+// The way to a runtime from other threads. It outlives the runtime: whoever may still post holds a reference.
+typedef struct rl_port {
+  atomic_int refs;
+  uv_mutex_t lock;
+  rille_runtime *rt;  // NULL once it is closed to posts
+} rl_port;
+
+typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_CLOSED } rl_life;
+
+struct rille_runtime {
+  rl_state st;
+  rl_port *port;
+  uv_thread_t thread;
+  rille_options options;
+  rl_life life;
+  rl_list calls, ended;     // running; over, to be freed after the turn
+  rl_list ops;              // awaited by tasks or still to be ended by the host
+  uint32_t posted;          // posts of the host that have not run; under port->lock
+  bool injected;            // the uv loop is the host's
+  bool running;             // inside rille_run
+  bool watches_signals;
+  atomic_bool stopping;
+  atomic_int exit_code;     // -1: not set
+  atomic_int interrupt;     // a rille_status that ends the running code; 0: none
+  bool deadlocked;
+  uint64_t close_grace;
+  void (*closed)(void *);
+  void *closed_ud;
+  struct rl_pump *pump;     // turns an injected loop
+  struct rl_meter *meter;   // measures CPU time, or NULL
+};
+
+static inline rille_runtime *rl_runtime_of(lua_State *L) { return rl_state_of(L)->host; }
+
+// RILLE_OK, or why the function may not be called: another thread, or closed.
+rille_status rl_runtime_check(const rille_runtime *rt);
+// The status of a failed protected call of Lua's API.
+rille_status rl_status_of_lua(int code);
+
+rl_port *rl_port_new(rille_runtime *rt);
+void rl_port_ref(rl_port *port);
+void rl_port_unref(rl_port *port);
+// Any thread. False: closed, and the post was neither run nor dropped.
+bool rl_port_post(rl_port *port, rl_post *post);
+void rl_port_close(rl_port *port);
+
+// Runs one turn without polling, for an injected loop; drives closing forward.
+void rl_runtime_turn(rille_runtime *rt);
+int rl_pump_start(rille_runtime *rt);
+void rl_pump_stop(rille_runtime *rt);
+void rl_pump_wake(rille_runtime *rt);  // there is something to do: the host's loop must not sleep
+
+// One runtime of the process watches SIGINT and SIGTERM: the first cancels its main scope, a second ends the process.
+void rl_signals_watch(rille_runtime *rt);
+void rl_signals_leave(rille_runtime *rt);
+// After a turn: acts on a signal that has come.
+void rl_signals_look(rille_runtime *rt);
+
+// Every call that has not ended fails with a deadlock error; cleanup may run.
+void rl_calls_deadlock(rille_runtime *rt);
+void rl_calls_reap(rille_runtime *rt);
+
+// The state as a host finds it: modules, `arg`, limits, what flags take away. Raises.
+void rl_runtime_furnish(lua_State *L, rille_runtime *rt);
+
+#endif

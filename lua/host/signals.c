@@ -1,0 +1,61 @@
+// Ctrl-C and SIGTERM: the first cancels the main scope, so that cleanup runs; a second ends the process at once.
+// The one mutable static of the library: a signal handler has no other way to find its runtime.
+#include "lua/host/runtime.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static struct {
+  _Atomic(rille_runtime *) watcher;
+  volatile sig_atomic_t seen;  // the signal that came first; 0: none
+  struct sigaction before_int, before_term, before_pipe;
+} signals;
+
+static void on_signal(int number) {
+  if (signals.seen) _exit(128 + number);
+  signals.seen = number;
+  rille_runtime *rt = atomic_load(&signals.watcher);
+  if (rt) rl_loop_wake(&rt->st.loop);
+}
+
+// A signal that is ignored, as under nohup, stays ignored.
+static void take(int number, struct sigaction *before) {
+  sigaction(number, NULL, before);
+  if (before->sa_handler != SIG_DFL) return;
+  struct sigaction action = {.sa_handler = number == SIGPIPE ? SIG_IGN : on_signal, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+static void give_back(int number, const struct sigaction *before) {
+  struct sigaction now;
+  sigaction(number, NULL, &now);
+  bool ours = now.sa_handler == on_signal || (number == SIGPIPE && now.sa_handler == SIG_IGN);
+  if (ours) sigaction(number, before, NULL);
+}
+
+void rl_signals_watch(rille_runtime *rt) {
+  rille_runtime *none = NULL;
+  if (!atomic_compare_exchange_strong(&signals.watcher, &none, rt)) return;
+  rt->watches_signals = true;
+  signals.seen = 0;
+  take(SIGINT, &signals.before_int);
+  take(SIGTERM, &signals.before_term);
+  take(SIGPIPE, &signals.before_pipe);
+}
+
+void rl_signals_leave(rille_runtime *rt) {
+  if (!rt->watches_signals) return;
+  rt->watches_signals = false;
+  give_back(SIGINT, &signals.before_int);
+  give_back(SIGTERM, &signals.before_term);
+  give_back(SIGPIPE, &signals.before_pipe);
+  atomic_store(&signals.watcher, NULL);
+}
+
+void rl_signals_look(rille_runtime *rt) {
+  if (!rt->watches_signals || !signals.seen) return;
+  int unset = -1;
+  if (!atomic_compare_exchange_strong(&rt->exit_code, &unset, 128 + signals.seen)) return;
+  rl_scope_cancel(rt->st.main_scope, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
+}
