@@ -8,11 +8,11 @@
 #include <string.h>
 
 struct rille_call {
-  atomic_int refs;   // the runtime's until it has ended, and the host's
-  rl_link link;      // in rt->calls, then in rt->ended
+  atomic_int refs;  // the runtime's until it has ended, and the host's
+  rl_link link;     // in rt->calls, then in rt->ended
   rille_runtime *rt;
   rl_port *port;
-  rl_scope *scope;   // its task's home
+  rl_scope *scope;  // its task's home
   rille_done_fn done;
   void *ud;
   uint64_t grace;
@@ -63,7 +63,8 @@ static rille_status status_of(const rille_call *call, lua_State *co, rl_ended ho
   if (how == RL_ENDED_CANCELLED) {
     return call->scope->because == RL_BECAUSE_DEADLINE ? RILLE_ETIMEOUT : RILLE_ECANCELED;
   }
-  if (lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0) return RILLE_ENOMEM;
+  if (lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0)
+    return RILLE_ENOMEM;
   return RILLE_EERROR;
 }
 
@@ -136,8 +137,8 @@ static rille_status start(rille_call *call, int nargs, const rille_call_options 
   return rl_status_of_lua(err);
 }
 
-rille_status rille_call_async(rille_runtime *rt, int nargs, const rille_call_options *o, rille_done_fn done, void *ud,
-                              rille_call **out) {
+rille_status rille_call_async(rille_runtime *rt, int nargs, const rille_call_options *o,
+                              rille_done_fn done, void *ud, rille_call **out) {
   if (out) *out = NULL;
   rille_status status = rl_runtime_check(rt);
   if (status != RILLE_OK) return status;
@@ -164,7 +165,7 @@ rille_status rille_call_async(rille_runtime *rt, int nargs, const rille_call_opt
     atomic_fetch_add(&call->refs, 1);
     *out = call;
   }
-  if (rt->injected) rl_pump_wake(rt);
+  rl_runtime_stir(rt);
   return RILLE_OK;
 }
 
@@ -175,7 +176,8 @@ typedef struct call_waiter {
   bool over;
 } call_waiter;
 
-static void on_waited(void *ud, rille_call *call, rille_status status, lua_State *results, int count) {
+static void on_waited(void *ud, rille_call *call, rille_status status, lua_State *results,
+                      int count) {
   (void)call;
   call_waiter *w = ud;
   w->over = true;
@@ -197,7 +199,8 @@ static void on_waited(void *ud, rille_call *call, rille_status status, lua_State
   w->pushed = wanted;
 }
 
-rille_status rille_call_wait(rille_runtime *rt, int nargs, int nresults, const rille_call_options *o) {
+rille_status rille_call_wait(rille_runtime *rt, int nargs, int nresults,
+                             const rille_call_options *o) {
   rille_status status = rl_runtime_check(rt);
   if (status != RILLE_OK) return status;
   if (rt->running) return RILLE_EBUSY;

@@ -7,9 +7,18 @@ const char *rille_version(void) { return RILLE_VERSION; }
 
 const char *rille_strerror(rille_status status) {
   static const char *const texts[] = {
-      "success",           "syntax error", "error in a script",       "out of memory",
-      "cancelled",         "timed out",    "over the CPU limit",      "not allowed",
-      "closed",            "invalid argument", "busy",                "wrong thread",
+      "success",
+      "syntax error",
+      "error in a script",
+      "out of memory",
+      "cancelled",
+      "timed out",
+      "over the CPU limit",
+      "not allowed",
+      "closed",
+      "invalid argument",
+      "busy",
+      "wrong thread",
       "a struct of another version",
   };
   unsigned index = (unsigned)status;
@@ -113,7 +122,9 @@ rille_status rille_new(const rille_options *options, rille_runtime **out) {
   return RILLE_OK;
 }
 
-lua_State *rille_lua(rille_runtime *rt) { return rl_runtime_check(rt) == RILLE_OK ? rt->st.L : NULL; }
+lua_State *rille_lua(rille_runtime *rt) {
+  return rl_runtime_check(rt) == RILLE_OK ? rt->st.L : NULL;
+}
 
 rille_runtime *rille_of(lua_State *L) { return L ? rl_runtime_of(L) : NULL; }
 
@@ -125,7 +136,7 @@ rille_status rille_close(rille_runtime *rt, uint64_t grace_ns, void (*closed)(vo
   rt->closed_ud = ud;
   rl_scope_cancel(rt->st.main_scope, RL_BECAUSE_CALL, grace_ns);
   rl_scope_cancel(rt->st.detached, RL_BECAUSE_CALL, grace_ns);
-  if (rt->injected) rl_pump_wake(rt);
+  rl_runtime_stir(rt);
   return RILLE_OK;
 }
 

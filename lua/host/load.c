@@ -13,12 +13,14 @@ typedef struct source {
 static int load_text(lua_State *L) {
   source *s = lua_touserdata(L, 1);
   size_t skip = s->length >= 3 && memcmp(s->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-  int status = luaL_loadbufferx(L, s->text + skip, s->length - skip, s->name ? s->name : "=(load)", "t");
+  int status =
+      luaL_loadbufferx(L, s->text + skip, s->length - skip, s->name ? s->name : "=(load)", "t");
   lua_pushinteger(L, status);
   return 2;
 }
 
-// "cannot open x", "cannot read x", syntax errors: told by the message. A directory would open well and then not read.
+// "cannot open x", "cannot read x", syntax errors: told by the message. A directory would open well
+// and then not read.
 static int load_file(lua_State *L) {
   const char *path = lua_touserdata(L, 1);
   struct stat st;
@@ -56,7 +58,9 @@ rille_status rille_load(rille_runtime *rt, const char *text, size_t length, cons
   return load_protected(rt, load_text, &s);
 }
 
-rille_status rille_load_file(rille_runtime *rt, const char *path) { return load_protected(rt, load_file, path); }
+rille_status rille_load_file(rille_runtime *rt, const char *path) {
+  return load_protected(rt, load_file, path);
+}
 
 typedef struct registration {
   const char *module;

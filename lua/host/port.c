@@ -61,7 +61,8 @@ static void post_drop(rl_post *post) {
   post_done(p);
 }
 
-rille_status rille_post(rille_runtime *rt, void (*fn)(rille_runtime *, void *), void *ud, void (*drop)(void *)) {
+rille_status rille_post(rille_runtime *rt, void (*fn)(rille_runtime *, void *), void *ud,
+                        void (*drop)(void *)) {
   if (!rt || !fn) return RILLE_EINVAL;
   host_post *p = malloc(sizeof *p);
   if (!p) {

@@ -34,14 +34,14 @@ static void settle(rl_pump *pump) {
   }
 }
 
-static void turn(rl_pump *pump) {
+static void turn(rl_pump *pump, bool polled) {
   if (!pump->rt) return;
-  rl_runtime_turn(pump->rt);  // may stop the pump
+  rl_runtime_turn(pump->rt, polled);  // may stop the pump
   if (pump->rt) settle(pump);
 }
 
-static void on_prepare(uv_prepare_t *prepare) { turn(prepare->data); }
-static void on_check(uv_check_t *check) { turn(check->data); }
+static void on_prepare(uv_prepare_t *prepare) { turn(prepare->data, false); }
+static void on_check(uv_check_t *check) { turn(check->data, true); }
 
 int rl_pump_start(rille_runtime *rt) {
   rl_pump *pump = calloc(1, sizeof *pump);

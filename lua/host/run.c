@@ -7,7 +7,8 @@
 #include <string.h>
 
 static bool has_tasks(const rille_runtime *rt) {
-  return rt->st.main_scope->member_count > 0 || rt->st.detached->member_count > 0 || !rl_list_empty(&rt->calls);
+  return rt->st.main_scope->member_count > 0 || rt->st.detached->member_count > 0 ||
+         !rl_list_empty(&rt->calls);
 }
 
 static uint32_t posted(rille_runtime *rt) {
@@ -29,13 +30,15 @@ int rille_alive(rille_runtime *rt) {
 static void finish_close(rille_runtime *rt) {
   rl_signals_leave(rt);
   rl_port_close(rt->port);
+  rl_ops_orphan(rt);
   if (rt->injected) rl_pump_stop(rt);
   rl_state_fini(&rt->st);
   rt->life = RL_LIFE_CLOSED;
   if (rt->closed) rt->closed(rt->closed_ud);
 }
 
-// What follows every turn. Nothing of `rt` may be touched after it once it is closed: the host may have freed it.
+// What follows every turn. Nothing of `rt` may be touched after it once it is closed: the host may
+// have freed it.
 static bool after_turn(rille_runtime *rt) {
   rl_report_orphans(&rt->st);
   rl_calls_reap(rt);
@@ -54,7 +57,8 @@ static void report_deadlock(rille_runtime *rt) {
 
 static rille_status run_to_end(rille_runtime *rt) {
   while (!atomic_load(&rt->stopping) && rille_alive(rt)) {
-    if (rt->options.flags & RILLE_DEADLOCKS && rl_loop_stuck(&rt->st.loop) && !rt->deadlocked && !posted(rt)) {
+    if (rt->options.flags & RILLE_DEADLOCKS && rl_loop_stuck(&rt->st.loop) && !rt->deadlocked &&
+        !posted(rt)) {
       report_deadlock(rt);
     }
     rl_loop_tick(&rt->st.loop, true);
@@ -78,10 +82,14 @@ rille_status rille_run(rille_runtime *rt, int mode) {
   return RILLE_OK;
 }
 
-void rl_runtime_turn(rille_runtime *rt) {
+void rl_runtime_stir(rille_runtime *rt) {
+  if (rt && rt->injected) rl_pump_wake(rt);
+}
+
+void rl_runtime_turn(rille_runtime *rt, bool polled) {
   if (rt->running) return;
   rt->running = true;
-  rl_loop_turn(&rt->st.loop);
+  rl_loop_turn(&rt->st.loop, polled);
   if (after_turn(rt)) rt->running = false;
 }
 

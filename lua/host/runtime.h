@@ -8,7 +8,8 @@
 
 #include <stdatomic.h>
 
-// The way to a runtime from other threads. It outlives the runtime: whoever may still post holds a reference.
+// The way to a runtime from other threads. It outlives the runtime: whoever may still post holds a
+// reference.
 typedef struct rl_port {
   atomic_int refs;
   uv_mutex_t lock;
@@ -23,21 +24,23 @@ struct rille_runtime {
   uv_thread_t thread;
   rille_options options;
   rl_life life;
-  rl_list calls, ended;     // running; over, to be freed after the turn
-  rl_list ops;              // awaited by tasks or still to be ended by the host
-  uint32_t posted;          // posts of the host that have not run; under port->lock
-  bool injected;            // the uv loop is the host's
-  bool running;             // inside rille_run
+  rl_list calls, ended;  // running; over, to be freed after the turn
+  rl_list ops;           // awaited by tasks or still to be ended by the host
+  uint32_t posted;       // posts of the host that have not run; under port->lock
+  bool injected;         // the uv loop is the host's
+  bool running;          // inside rille_run
   bool watches_signals;
   atomic_bool stopping;
-  atomic_int exit_code;     // -1: not set
-  atomic_int interrupt;     // a rille_status that ends the running code; 0: none
+  atomic_int exit_code;  // -1: not set
+  atomic_int interrupt;  // a rille_status that ends the running code; 0: none
   bool deadlocked;
   uint64_t close_grace;
   void (*closed)(void *);
   void *closed_ud;
-  struct rl_pump *pump;     // turns an injected loop
-  struct rl_meter *meter;   // measures CPU time, or NULL
+  rille_op *awaited;  // by the host's function that has just returned
+  struct host_job *offloaded;
+  struct rl_pump *pump;    // turns an injected loop
+  struct rl_meter *meter;  // measures CPU time, or NULL
 };
 
 static inline rille_runtime *rl_runtime_of(lua_State *L) { return rl_state_of(L)->host; }
@@ -55,20 +58,35 @@ bool rl_port_post(rl_port *port, rl_post *post);
 void rl_port_close(rl_port *port);
 
 // Runs one turn without polling, for an injected loop; drives closing forward.
-void rl_runtime_turn(rille_runtime *rt);
+void rl_runtime_turn(rille_runtime *rt, bool polled);
 int rl_pump_start(rille_runtime *rt);
 void rl_pump_stop(rille_runtime *rt);
 void rl_pump_wake(rille_runtime *rt);  // there is something to do: the host's loop must not sleep
 
-// One runtime of the process watches SIGINT and SIGTERM: the first cancels its main scope, a second ends the process.
+// One runtime of the process watches SIGINT and SIGTERM: the first cancels its main scope, a second
+// ends the process.
 void rl_signals_watch(rille_runtime *rt);
 void rl_signals_leave(rille_runtime *rt);
 // After a turn: acts on a signal that has come.
 void rl_signals_look(rille_runtime *rt);
 
+// Prints what each task waits for, and where, on stderr or to the host.
+void rl_report_deadlock(rl_state *st);
+
 // Every call that has not ended fails with a deadlock error; cleanup may run.
 void rl_calls_deadlock(rille_runtime *rt);
 void rl_calls_reap(rille_runtime *rt);
+
+// Functions of the host that wait return one of these to call_waiting (lua/host/work.c).
+enum { RL_HOST_AWAITS = -7031, RL_HOST_OFFLOADS = -7032 };
+void rl_host_check_waiter(lua_State *L, const char *sentence);  // raises it in any other function
+int rl_host_await(lua_State *L, rille_op *op);
+const char *rl_host_status_code(rille_status status);  // as scripts see it: "TIMEOUT"
+void rl_push_host_function(lua_State *L, const rille_def *def);
+void rl_ops_orphan(rille_runtime *rt);  // the runtime is gone; the host still has to end them
+
+// Something has become ready outside a turn.
+void rl_runtime_stir(rille_runtime *rt);
 
 // The state as a host finds it: modules, `arg`, limits, what flags take away. Raises.
 void rl_runtime_furnish(lua_State *L, rille_runtime *rt);

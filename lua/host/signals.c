@@ -1,5 +1,6 @@
-// Ctrl-C and SIGTERM: the first cancels the main scope, so that cleanup runs; a second ends the process at once.
-// The one mutable static of the library: a signal handler has no other way to find its runtime.
+// Ctrl-C and SIGTERM: the first cancels the main scope, so that cleanup runs; a second ends the
+// process at once. The one mutable static of the library: a signal handler has no other way to find
+// its runtime.
 #include "lua/host/runtime.h"
 
 #include <signal.h>
@@ -22,7 +23,8 @@ static void on_signal(int number) {
 static void take(int number, struct sigaction *before) {
   sigaction(number, NULL, before);
   if (before->sa_handler != SIG_DFL) return;
-  struct sigaction action = {.sa_handler = number == SIGPIPE ? SIG_IGN : on_signal, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = number == SIGPIPE ? SIG_IGN : on_signal,
+                             .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(number, &action, NULL);
 }

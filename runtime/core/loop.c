@@ -265,3 +265,11 @@ void rl_loop_poll(rl_loop *loop, bool block) {
   drain_posts(loop);
   fire_timers(loop);
 }
+
+void rl_loop_turn(rl_loop *loop, bool polled) {
+  if (polled) loop->fence = NULL;
+  drain_posts(loop);
+  fire_timers(loop);
+  rl_loop_run(loop);
+  arm_alarm(loop);
+}

@@ -93,6 +93,9 @@ static inline void rl_loop_tick(rl_loop *loop, bool block) {
   rl_loop_run(loop);
   rl_loop_poll(loop, block);
 }
+// The same for a loop that someone else polls, and has polled just now if `polled`: runs what is
+// due, arms the alarm.
+void rl_loop_turn(rl_loop *loop, bool polled);
 // Nothing ready, no timer, nothing awaited from outside, no post: no tick will ever change
 // anything.
 bool rl_loop_stuck(const rl_loop *loop);

@@ -1,0 +1,162 @@
+// The command line of the program: lua's options, rille's own, and the commands.
+#include "lua/host/program.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const commands[] = {"test", "check", "build", "types", "ps", NULL};
+
+static bool usage(const char *program, const char *complaint, const char *subject) {
+  if (complaint) fprintf(stderr, "%s: %s '%s'\n", program, complaint, subject);
+  fprintf(stderr,
+          "usage: %s [options] [script [args]]\n"
+          "       %s test|check|build|types|ps [args]\n"
+          "Options:\n"
+          "  -e stat           run string 'stat'\n"
+          "  -i                go interactive after running 'script'\n"
+          "  -l mod            require 'mod' into global 'mod'\n"
+          "  -l g=mod          require 'mod' into global 'g'\n"
+          "  -v                show the version\n"
+          "  -E                ignore environment variables\n"
+          "  -W                turn warnings on\n"
+          "  --timeout=S       cancel the script after S seconds\n"
+          "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
+          "  --                stop handling options\n"
+          "  -                 stop handling options and run standard input\n",
+          program, program);
+  return false;
+}
+
+static void add(rl_command_line *line, rl_step_kind kind, const char *text, const char *chunk) {
+  line->steps[line->count++] = (rl_step){kind, text, chunk};
+}
+
+static bool read_timeout(rl_command_line *line, const char *text) {
+  char *end;
+  double seconds = strtod(text, &end);
+  if (end == text || *end || !(seconds > 0) || seconds > 1e9) return false;
+  line->timeout_ns = (uint64_t)ceil(seconds * 1e9);
+  return true;
+}
+
+static bool read_memory(rl_command_line *line, const char *text) {
+  char *end;
+  unsigned long long bytes = strtoull(text, &end, 10);
+  int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+  if (end == text || *text == '-' || end[shift ? 1 : 0] || !bytes || bytes > (SIZE_MAX >> shift))
+    return false;
+  line->memory_limit = (size_t)bytes << shift;
+  return true;
+}
+
+static bool read_long(rl_command_line *line, const char *option) {
+  if (strncmp(option, "--timeout=", 10) == 0) return read_timeout(line, option + 10);
+  if (strncmp(option, "--max-memory=", 13) == 0) return read_memory(line, option + 13);
+  return false;
+}
+
+// "-l g=mod": the global is g.
+static void add_require(rl_command_line *line, char *text) {
+  char *equals = strchr(text, '=');
+  if (!equals) {
+    add(line, RL_STEP_REQUIRE, text, text);
+    return;
+  }
+  *equals = '\0';
+  add(line, RL_STEP_REQUIRE, equals + 1, text);
+}
+
+// -e and -l take the rest of the word or the next one. The count of words used, 0: it is missing.
+static int read_with_argument(rl_command_line *line, char **word) {
+  char *text = word[0][2] ? word[0] + 2 : word[1];
+  if (!text || (!word[0][2] && *text == '-' && word[0][1] == 'l')) return 0;
+  if (word[0][1] == 'e') {
+    add(line, RL_STEP_CODE, text, "=(command line)");
+  } else {
+    add_require(line, text);
+  }
+  return word[0][2] ? 1 : 2;
+}
+
+static bool read_flag(rl_command_line *line, const char *option) {
+  if (option[2]) return false;
+  switch (option[1]) {
+    case 'v': line->version = true; return true;
+    case 'E': line->no_env = true; return true;
+    case 'W': line->warnings = true; return true;
+    case 'i': line->interactive = line->version = true; return true;
+    default: return false;
+  }
+}
+
+// Reads the options; returns the index of the first word that is none, or -1.
+static int read_options(rl_command_line *line, char **argv) {
+  int i = 1;
+  while (argv[i] && argv[i][0] == '-' && argv[i][1]) {
+    if (strcmp(argv[i], "--") == 0) return i + 1;
+    if (argv[i][1] == '-') {
+      if (!read_long(line, argv[i])) return usage(argv[0], "bad option", argv[i]), -1;
+      i++;
+    } else if (argv[i][1] == 'e' || argv[i][1] == 'l') {
+      int used = read_with_argument(line, argv + i);
+      if (!used) return usage(argv[0], "this option needs an argument:", argv[i]), -1;
+      i += used;
+    } else {
+      if (!read_flag(line, argv[i])) return usage(argv[0], "unrecognized option", argv[i]), -1;
+      i++;
+    }
+  }
+  return i;
+}
+
+static bool is_command(const char *word) {
+  for (int i = 0; commands[i]; i++) {
+    if (strcmp(commands[i], word) == 0) return true;
+  }
+  return false;
+}
+
+static void add_init(rl_command_line *line) {
+  const char *name = "=LUA_INIT_5_4", *init = getenv(name + 1);
+  if (!init) init = getenv((name = "=LUA_INIT") + 1);
+  if (!init) return;
+  if (*init == '@') {
+    add(line, RL_STEP_FILE, init + 1, NULL);
+  } else {
+    add(line, RL_STEP_CODE, init, name);
+  }
+}
+
+// LUA_INIT runs first, but whether it does is an option.
+static void put_init_first(rl_command_line *line) {
+  int before = line->count;
+  add_init(line);
+  if (line->count == before) return;
+  rl_step init = line->steps[before];
+  memmove(line->steps + 1, line->steps, (size_t)before * sizeof init);
+  line->steps[0] = init;
+}
+
+bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
+  *line = (rl_command_line){.steps = calloc((size_t)argc + 3, sizeof *line->steps)};
+  if (!line->steps) return usage(argv[0], "not enough memory for", "the command line");
+  int script = read_options(line, argv);
+  if (script < 0) return false;
+  line->script = script < argc ? script : argc;
+  bool asked = line->count > 0;
+  if (script < argc) {
+    const char *word = argv[script];
+    bool command = script == 1 && is_command(word);
+    bool input = strcmp(word, "-") == 0 && strcmp(argv[script - 1], "--") != 0;
+    add(line, command ? RL_STEP_COMMAND : RL_STEP_FILE, input ? NULL : word, NULL);
+  } else if (!asked && !line->version) {
+    add(line, isatty(0) ? RL_STEP_REPL : RL_STEP_FILE, NULL, NULL);
+    line->version = isatty(0);
+  }
+  if (line->interactive) add(line, RL_STEP_REPL, NULL, NULL);
+  if (!line->no_env) put_init_first(line);
+  return true;
+}

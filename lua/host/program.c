@@ -1,0 +1,207 @@
+// The `rille` program: makes a runtime, takes the steps the command line asks for, one task each,
+// and says how it ended.
+#include "lua/host/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct program {
+  const char *name;
+  rille_runtime *rt;
+  rl_command_line line;
+  int argc;
+  char **argv;
+  int next;    // step
+  int status;  // of the program
+} program;
+
+static void complain(const program *p, const char *text) {
+  fflush(stdout);
+  fprintf(stderr, "%s: %s\n", p->name, text ? text : "(error without a message)");
+  fflush(stderr);
+}
+
+// A descriptor that is closed would be given to the first file opened, and be written to as if it
+// were standard output.
+static void open_closed_descriptors(void) {
+  for (int fd = 0; fd <= 2; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    int got = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    if (got < 0) return;
+  }
+}
+
+static void set_arg(const program *p) {
+  lua_State *L = rille_lua(p->rt);
+  lua_createtable(L, p->argc - p->line.script, p->line.script + 1);
+  for (int i = 0; i < p->argc; i++) {
+    lua_pushstring(L, p->argv[i]);
+    lua_rawseti(L, -2, i - (p->line.script < p->argc ? p->line.script : 0));
+  }
+  lua_setglobal(L, "arg");
+}
+
+// Pushes the script's arguments; returns their count.
+static int push_arguments(const program *p) {
+  lua_State *L = rille_lua(p->rt);
+  int count = p->argc - p->line.script - 1;
+  if (count <= 0) return 0;
+  if (!lua_checkstack(L, count)) return 0;
+  for (int i = 1; i <= count; i++) lua_pushstring(L, p->argv[p->line.script + i]);
+  return count;
+}
+
+static void print_version(void) {
+  printf("rille %s (%s)\n", rille_version(), LUA_RELEASE);
+  fflush(stdout);
+}
+
+// Pushes the function of a step and its arguments; returns the count of these, or -1 with the
+// message pushed.
+static int push_step(program *p, const rl_step *step) {
+  lua_State *L = rille_lua(p->rt);
+  rille_status status = RILLE_OK;
+  switch (step->kind) {
+    case RL_STEP_REQUIRE:
+      lua_getglobal(L, "require");
+      lua_pushstring(L, step->text);
+      return 1;
+    case RL_STEP_COMMAND:
+      lua_getglobal(L, "require");
+      lua_pushfstring(L, "rille.cmd.%s", step->text);
+      return 1;
+    case RL_STEP_REPL:
+      lua_getglobal(L, "require");
+      lua_pushliteral(L, "rille.repl");
+      return 1;
+    case RL_STEP_CODE:
+      status = rille_load(p->rt, step->text, strlen(step->text), step->chunk);
+      break;
+    case RL_STEP_FILE: status = rille_load_file(p->rt, step->text); break;
+  }
+  if (status != RILLE_OK) return -1;
+  bool script = step->kind == RL_STEP_FILE && p->line.script < p->argc;
+  return script ? push_arguments(p) : 0;
+}
+
+static void fail(program *p, const char *text) {
+  complain(p, text);
+  p->status = 1;
+  p->next = p->line.count;
+}
+
+static void on_done(void *ud, rille_call *call, rille_status status, lua_State *results, int count);
+
+static void take_step(program *p) {
+  if (p->next >= p->line.count) return;
+  const rl_step *step = &p->line.steps[p->next];
+  lua_State *L = rille_lua(p->rt);
+  int nargs = push_step(p, step);
+  if (nargs < 0) {
+    fail(p, luaL_tolstring(L, -1, NULL));
+    return;
+  }
+  rille_call_options o = {.size = sizeof o, .timeout_ns = p->line.timeout_ns};
+  rille_status err = rille_call_async(p->rt, nargs, &o, on_done, p, NULL);
+  if (err != RILLE_OK) fail(p, rille_strerror(err));
+}
+
+// The function that a command's module or the REPL returns runs with the arguments.
+static void run_returned(program *p, lua_State *results, int count) {
+  lua_State *L = rille_lua(p->rt);
+  lua_pushvalue(results, -count);
+  lua_xmove(results, L, 1);
+  p->line.steps[p->next] = (rl_step){RL_STEP_CODE, "", NULL};
+  rille_status err = rille_call_async(p->rt, push_arguments(p), NULL, on_done, p, NULL);
+  if (err != RILLE_OK) fail(p, rille_strerror(err));
+}
+
+static void on_success(program *p, lua_State *results, int count) {
+  const rl_step *step = &p->line.steps[p->next];
+  bool module = step->kind == RL_STEP_COMMAND || step->kind == RL_STEP_REPL;
+  if (module && count > 0 && lua_isfunction(results, -count)) {
+    run_returned(p, results, count);
+    return;
+  }
+  if (step->kind == RL_STEP_REQUIRE && count > 0) {
+    lua_pushvalue(results, -count);
+    lua_setglobal(results, step->chunk);
+  }
+  if (step->kind == RL_STEP_CODE && !step->chunk && count > 0 && lua_isinteger(results, -count)) {
+    p->status = (int)lua_tointeger(results, -count);
+  }
+  p->next++;
+  take_step(p);
+}
+
+static void on_done(void *ud, rille_call *call, rille_status status, lua_State *results,
+                    int count) {
+  (void)call;
+  program *p = ud;
+  if (status == RILLE_OK) {
+    on_success(p, results, count);
+    return;
+  }
+  int code = rille_exit_code(p->rt);
+  bool told = code == 13 || (status == RILLE_ECANCELED && code > 0);
+  if (told) {
+    p->next = p->line.count;
+  } else if (status == RILLE_ETIMEOUT) {
+    fail(p, "timed out");
+  } else {
+    fail(p, lua_isstring(results, -1) ? lua_tostring(results, -1) : rille_strerror(status));
+  }
+}
+
+// Buffered output that cannot be written makes the program fail, whatever the script did.
+static void flush_output(program *p) {
+  errno = 0;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return;
+  if (errno != EPIPE) {
+    fprintf(stderr, "%s: standard output: %s\n", p->name,
+            errno ? strerror(errno) : "a write has failed");
+  }
+  if (p->status == 0) p->status = 1;
+}
+
+static int finish(program *p) {
+  int code = rille_exit_code(p->rt);
+  if (p->status == 0) p->status = code;
+  rille_close(p->rt, UINT64_C(5000000000), NULL, NULL);
+  rille_run(p->rt, RILLE_RUN_DEFAULT);
+  code = rille_exit_code(p->rt);
+  if (p->status == 0) p->status = code;
+  rille_free(p->rt);
+  free(p->line.steps);
+  flush_output(p);
+  return p->status;
+}
+
+int rl_program_main(int argc, char **argv) {
+  open_closed_descriptors();
+  program p = {.name = argv[0] ? argv[0] : "rille", .argc = argc, .argv = argv};
+  if (!rl_command_line_read(&p.line, argc, argv)) {
+    free(p.line.steps);
+    return 2;
+  }
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  o.flags = RILLE_DEADLOCKS | (p.line.no_env ? RILLE_NO_ENV : 0);
+  o.memory_limit = p.line.memory_limit;
+  rille_status err = rille_new(&o, &p.rt);
+  if (err != RILLE_OK) {
+    complain(&p, rille_strerror(err));
+    return 1;
+  }
+  if (p.line.version) print_version();
+  set_arg(&p);
+  if (p.line.warnings) lua_warning(rille_lua(p.rt), "@on", 0);
+  take_step(&p);
+  rille_run(p.rt, RILLE_RUN_DEFAULT);
+  return finish(&p);
+}

@@ -1,0 +1,10 @@
+// What flags take away from a state.
+#ifndef RL_HOST_SANDBOX_H
+#define RL_HOST_SANDBOX_H
+
+#include <lua.h>
+
+// Once, before any script runs. Raises when memory is out.
+void rl_sandbox_apply(lua_State *L, unsigned flags);
+
+#endif
