@@ -57,11 +57,11 @@ static void report_deadlock(rille_runtime *rt) {
 
 static rille_status run_to_end(rille_runtime *rt) {
   while (!atomic_load(&rt->stopping) && rille_alive(rt)) {
-    if (rt->options.flags & RILLE_DEADLOCKS && rl_loop_stuck(&rt->st.loop) && !rt->deadlocked &&
-        !posted(rt)) {
+    if (rt->options.flags & RILLE_DEADLOCKS && has_tasks(rt) && rl_loop_stuck(&rt->st.loop) &&
+        !rt->deadlocked && !posted(rt)) {
       report_deadlock(rt);
     }
-    rl_loop_tick(&rt->st.loop, true);
+    rl_loop_tick(&rt->st.loop, has_tasks(rt) || rt->life == RL_LIFE_OPEN);
     if (!after_turn(rt)) return RILLE_OK;
   }
   rt->running = false;
@@ -76,7 +76,7 @@ rille_status rille_run(rille_runtime *rt, int mode) {
   rt->running = true;
   atomic_store(&rt->stopping, false);
   if (mode == RILLE_RUN_DEFAULT) return run_to_end(rt);
-  bool idle = rl_loop_stuck(&rt->st.loop) && !has_tasks(rt);
+  bool idle = !has_tasks(rt) && (rt->life == RL_LIFE_CLOSING || rl_loop_stuck(&rt->st.loop));
   rl_loop_tick(&rt->st.loop, mode == RILLE_RUN_ONCE && !idle);
   if (after_turn(rt)) rt->running = false;
   return RILLE_OK;
