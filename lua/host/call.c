@@ -78,11 +78,15 @@ static void on_ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
   if (call->done) call->done(call->ud, call, status, co, count);
 }
 
+static void leave_scope(rille_call *call) {
+  rl_link_remove(&call->scope->sibling);
+  rl_scope_unref(call->scope);
+}
+
 void rl_calls_reap(rille_runtime *rt) {
   for (rl_link *l; (l = rl_list_pop(&rt->ended));) {
     rille_call *call = rl_container_of(l, rille_call, link);
-    rl_scope_unref(call->scope);
-    call->scope = NULL;
+    leave_scope(call);
     call_unref(call);
   }
 }
@@ -101,7 +105,11 @@ static rille_call *call_new(rille_runtime *rt, rille_done_fn done, void *ud) {
   call->ud = ud;
   call->grace = RL_GRACE_DEFAULT;
   call->scope = rl_scope_new(&rt->st.loop, rt->st.main_scope);
-  if (call->scope) return call;
+  if (call->scope) {
+    rl_list_push(&rt->st.main_scope->scopes, &call->scope->sibling);
+    call->scope->doomed = rt->st.main_scope->doomed;
+    return call;
+  }
   call_unref(call);
   return NULL;
 }
@@ -155,7 +163,7 @@ rille_status rille_call_async(rille_runtime *rt, int nargs, const rille_call_opt
     rl_scope_deadline(call->scope, rl_loop_now(&rt->st.loop) + o->timeout_ns);
   }
   if (status != RILLE_OK) {
-    rl_scope_unref(call->scope);
+    leave_scope(call);
     call_unref(call);
     return status;
   }

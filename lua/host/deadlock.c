@@ -13,7 +13,7 @@ static void add_task(luaL_Buffer *b, rl_state *st, const rl_ltask *t) {
     lua_pushfstring(L, " (spawned at %s)", rl_site_text(st, t->site));
     luaL_addvalue(b);
   }
-  rl_push_stack(L, rl_innermost(t), 0);
+  rl_push_stack(L, rl_innermost(t), 0, false);
   luaL_addvalue(b);
 }
 

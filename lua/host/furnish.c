@@ -4,6 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/host/sandbox.h"
 #include "lua/host/stdlib.h"
+#include "lua/mod/base.h"
 
 #include <stdlib.h>
 
@@ -67,6 +68,8 @@ void rl_runtime_furnish(lua_State *L, rille_runtime *rt) {
   const rille_options *o = &rt->options;
   bool no_env = o->flags & RILLE_NO_ENV;
   rl_stdlib_open(L, no_env ? NULL : getenv("RILLE_STDLIB"), !(o->flags & RILLE_NO_CMODULES));
+  rt->st.load = rl_stdlib_load;
+  rl_base_open(L);
   if (o->load_module) add_host_searcher(L);
   if (o->argv) set_arg(L, o);
   lua_getglobal(L, "os");

@@ -184,7 +184,7 @@ static int finish(program *p) {
 
 int rl_program_main(int argc, char **argv) {
   open_closed_descriptors();
-  program p = {.name = argv[0] ? argv[0] : "rille", .argc = argc, .argv = argv};
+  program p = {.name = "rille", .argc = argc, .argv = argv};
   if (!rl_command_line_read(&p.line, argc, argv)) {
     free(p.line.steps);
     return 2;

@@ -37,12 +37,11 @@ static void finish_close(rille_runtime *rt) {
   if (rt->closed) rt->closed(rt->closed_ud);
 }
 
-// What follows every turn. Nothing of `rt` may be touched after it once it is closed: the host may
-// have freed it.
-static bool after_turn(rille_runtime *rt) {
+// What follows every run of ready tasks. Nothing of `rt` may be touched after it once it is closed:
+// the host may have freed it.
+static bool after_run(rille_runtime *rt) {
   rl_report_orphans(&rt->st);
   rl_calls_reap(rt);
-  rl_signals_look(rt);
   if (rt->life != RL_LIFE_CLOSING || has_tasks(rt)) return true;
   rt->running = false;
   finish_close(rt);
@@ -55,16 +54,36 @@ static void report_deadlock(rille_runtime *rt) {
   rl_calls_deadlock(rt);
 }
 
+static bool wants_more(rille_runtime *rt) {
+  if (rt->life == RL_LIFE_CLOSING) return true;
+  return !atomic_load(&rt->stopping) && rille_alive(rt);
+}
+
+static bool is_deadlocked(rille_runtime *rt) {
+  bool watched = rt->options.flags & RILLE_DEADLOCKS && !rt->deadlocked;
+  return watched && rl_loop_stuck(&rt->st.loop) && has_tasks(rt) && !posted(rt);
+}
+
 static rille_status run_to_end(rille_runtime *rt) {
-  while (!atomic_load(&rt->stopping) && rille_alive(rt)) {
-    if (rt->options.flags & RILLE_DEADLOCKS && has_tasks(rt) && rl_loop_stuck(&rt->st.loop) &&
-        !rt->deadlocked && !posted(rt)) {
-      report_deadlock(rt);
-    }
-    rl_loop_tick(&rt->st.loop, has_tasks(rt) || rt->life == RL_LIFE_OPEN);
-    if (!after_turn(rt)) return RILLE_OK;
+  while (wants_more(rt)) {
+    rl_loop_run(&rt->st.loop);
+    if (!after_run(rt)) return RILLE_OK;
+    if (!wants_more(rt)) break;
+    if (is_deadlocked(rt)) report_deadlock(rt);
+    rl_loop_poll(&rt->st.loop, true);
+    rl_signals_look(rt);
   }
   rt->running = false;
+  return RILLE_OK;
+}
+
+static rille_status run_once(rille_runtime *rt, bool block) {
+  rl_loop_run(&rt->st.loop);
+  if (!after_run(rt)) return RILLE_OK;
+  rl_loop_poll(&rt->st.loop, block && rille_alive(rt) && !rl_loop_stuck(&rt->st.loop));
+  rl_signals_look(rt);
+  rl_loop_run(&rt->st.loop);
+  if (after_run(rt)) rt->running = false;
   return RILLE_OK;
 }
 
@@ -76,10 +95,7 @@ rille_status rille_run(rille_runtime *rt, int mode) {
   rt->running = true;
   atomic_store(&rt->stopping, false);
   if (mode == RILLE_RUN_DEFAULT) return run_to_end(rt);
-  bool idle = !has_tasks(rt) && (rt->life == RL_LIFE_CLOSING || rl_loop_stuck(&rt->st.loop));
-  rl_loop_tick(&rt->st.loop, mode == RILLE_RUN_ONCE && !idle);
-  if (after_turn(rt)) rt->running = false;
-  return RILLE_OK;
+  return run_once(rt, mode == RILLE_RUN_ONCE);
 }
 
 void rl_runtime_stir(rille_runtime *rt) {
@@ -90,7 +106,7 @@ void rl_runtime_turn(rille_runtime *rt, bool polled) {
   if (rt->running) return;
   rt->running = true;
   rl_loop_turn(&rt->st.loop, polled);
-  if (after_turn(rt)) rt->running = false;
+  if (after_run(rt)) rt->running = false;
 }
 
 void rille_stop(rille_runtime *rt, int exit_code) {

@@ -30,9 +30,9 @@ const rl_stdlib_file *rl_stdlib_find(const char *name) {
   return NULL;
 }
 
-// "rille.http.router" -> "http/router" with `suffix`; "rille" -> "init".
+// "rille.http.router" -> "http/router" with `suffix`; "rille" -> "rille".
 static void file_name(char *out, size_t size, const char *module, const char *suffix) {
-  const char *rest = module[5] ? module + 6 : "init";
+  const char *rest = module[5] ? module + 6 : "rille";
   snprintf(out, size, "%s%s", rest, suffix);
   for (char *p = out; p < out + strlen(rest); p++) {
     if (*p == '.') *p = '/';
@@ -83,6 +83,17 @@ static int stdlib_search(lua_State *L) {
   return rl_native_push(L, bare, s.c_modules);
 }
 
+int rl_stdlib_load(lua_State *L, const char *file) {
+  searcher s = {NULL, 0};
+  if (lua_getfield(L, LUA_REGISTRYINDEX, "rille.stdlib") == LUA_TSTRING) {
+    s.directory = lua_tostring(L, -1);
+  }
+  if (!push_furniture(L, &s, file)) return luaL_error(L, "rille has lost its file '%s'", file);
+  lua_pop(L, 1);
+  lua_remove(L, -2);
+  return 1;
+}
+
 void rl_stdlib_open(lua_State *L, const char *directory, int c_modules) {
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchers");
@@ -93,6 +104,8 @@ void rl_stdlib_open(lua_State *L, const char *directory, int c_modules) {
     lua_seti(L, -2, i + 1);
   }
   lua_pushstring(L, directory);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, "rille.stdlib");
   lua_pushboolean(L, c_modules);
   lua_pushcclosure(L, stdlib_search, 2);
   lua_seti(L, -2, 2);

@@ -19,6 +19,9 @@ extern const int rl_stdlib_count;
 // The file of that name, or NULL.
 const rl_stdlib_file *rl_stdlib_find(const char *name);
 
+// Pushes the chunk of a file of stdlib/, or raises.
+int rl_stdlib_load(lua_State *L, const char *file);
+
 // Adds the searcher for "rille" and "rille.*" to package.searchers. `directory`, if not NULL, is
 // read in place of the embedded files. `c_modules` false: the modules that are shared objects are
 // refused.

@@ -102,7 +102,7 @@ for _, path in ipairs(files("*.lua")) do
   local name = path:match("^stdlib/(.*)%.lua$")
   if name then
     name = name:gsub("/init$", ""):gsub("/", ".")
-    stdlib[name == "init" and "rille" or "rille." .. name] = path
+    stdlib[name == "rille" and "rille" or "rille." .. name] = path
   end
 end
 
