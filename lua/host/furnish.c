@@ -4,7 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/host/sandbox.h"
 #include "lua/host/stdlib.h"
-#include "lua/mod/base.h"
+#include "lua/bind/base.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
 #include "lua/bind/scope.h"
 #include "lua/bind/task.h"
 #include "lua/bind/trace.h"
-#include "lua/mod/base.h"
+#include "lua/bind/base.h"
 
 #include <string.h>
 

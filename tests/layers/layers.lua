@@ -8,7 +8,7 @@ local function problem(...)
   problems[#problems + 1] = string.format(...)
 end
 
--- Lowest first; files may use what stands on a lower line, and their own floor.
+-- Lowest first; files may use what stands on a lower line or on their own.
 local floors = {
   { "runtime/base" },
   { "runtime/wire", "runtime/cpu" },
@@ -63,7 +63,7 @@ local function arrow(from, to)
   table.insert(arrows[from], to)
   local a, b = floor_of(from), floor_of(to)
   if not b then return problem("%s uses %s, which is on no floor", from, to) end
-  if a ~= b and height[b] >= height[a] then problem("%s uses %s: an arrow up", from, to) end
+  if a ~= b and height[b] > height[a] then problem("%s uses %s: an arrow up", from, to) end
 end
 
 local function stem(path) return (path:gsub("%.[ch]$", "")) end

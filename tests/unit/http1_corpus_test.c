@@ -68,7 +68,7 @@ int main(int argc, char **argv) {
   while (fgets(line, sizeof line, f)) {
     line[strcspn(line, "\n")] = 0;
     if (strncmp(line, "case ", 5) == 0) {
-      snprintf(name, sizeof name, "%s", line + 5);
+      snprintf(name, sizeof name, "%.255s", line + 5);
       b.len = 0;
     } else if (strncmp(line, "send ", 5) == 0) {
       add_line(&b, line + 5);

@@ -1,7 +1,7 @@
 // The basic functions that cancellation passes through and waiting works in: pcall, xpcall, and
 // those written in Lua (require, dofile, table.sort and string.gsub with a function), which load at
 // the first need.
-#include "lua/mod/base.h"
+#include "lua/bind/base.h"
 
 #include "lua/bind/scope.h"
 #include "lua/bind/trace.h"

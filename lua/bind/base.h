@@ -1,6 +1,6 @@
 // The basic functions of Lua that rille replaces, and two of its own that belong to them.
-#ifndef RL_MOD_BASE_H
-#define RL_MOD_BASE_H
+#ifndef RL_BIND_BASE_H
+#define RL_BIND_BASE_H
 
 #include "lua/bind/state.h"
 
