@@ -13,7 +13,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
 #include "runtime/core/loop.h"
-#include "runtime/core/op.h"
+#include "runtime/io/claim.h"
 
 #include <sys/types.h>
 
@@ -99,9 +99,6 @@ void rl_stream_consume(rl_stream *s, size_t n);
 bool rl_stream_unread(rl_stream *s, const void *bytes, size_t n);
 
 static inline size_t rl_stream_len(const rl_stream *s) { return rl_buf_len(&s->in); }
-static inline bool rl_op_claimed(const rl_op *op) {
-  return op->state == RL_OP_PENDING || op->state == RL_OP_DONE;
-}
 // True: another task reads (writes), perhaps woken and not yet run.
 static inline bool rl_stream_reading(const rl_stream *s) { return rl_op_claimed(&s->reader); }
 static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(&s->writer); }
@@ -110,9 +107,6 @@ static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(
 // may be DONE on return. Nobody is reading. When the wait is over, rl_stream_read_done gives the
 // claim back. Cancelling loses nothing.
 void rl_stream_wait_in(rl_stream *s, size_t want, struct rl_task *task);
-static inline void rl_op_unclaim(rl_op *op, const struct rl_task *task) {
-  if (op->task == task && op->state != RL_OP_PENDING) op->state = RL_OP_IDLE;
-}
 static inline void rl_stream_read_done(rl_stream *s, const struct rl_task *task) {
   rl_op_unclaim(&s->reader, task);
 }

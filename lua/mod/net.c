@@ -1,0 +1,360 @@
+// rille.native.net: connecting and listening, TCP and Unix. Names to listen on are resolved by
+// stdlib/net.lua.
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "lua/bind/stream.h"
+#include "runtime/io/dial.h"
+#include "runtime/io/dns.h"
+#include "runtime/io/listener.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+// A connection; while it is being opened it owns the attempt.
+typedef struct conn {
+  rl_stream_box stream;
+  rl_dial *dial;
+} conn;
+
+typedef struct listener {
+  rl_box box;
+  rl_listener *l;
+} listener;
+
+static const rl_class conn_class, listener_class;
+
+static rl_loop *loop_of(lua_State *L) { return &rl_state_of(L)->loop; }
+
+// Types and checks
+
+static const char *check_host(lua_State *L, int index) {
+  size_t n;
+  const char *host = luaL_checklstring(L, index, &n);
+  luaL_argcheck(L, strlen(host) == n, index, "a host has no NUL byte");
+  luaL_argcheck(L, n > 0, index, "a host is not empty");
+  return host;
+}
+
+static int check_port(lua_State *L, int index, int low) {
+  lua_Integer port = luaL_checkinteger(L, index);
+  if (port < low || port > 65535)
+    luaL_argerror(L, index, lua_pushfstring(L, "a port is between %d and 65535", low));
+  return (int)port;
+}
+
+static const char *check_path(lua_State *L, int index, const char *op) {
+  size_t n;
+  const char *path = luaL_checklstring(L, index, &n);
+  luaL_argcheck(L, n > 0 && strlen(path) == n, index, "a path is not empty and has no NUL byte");
+  if (n >= sizeof(((struct sockaddr_un *)0)->sun_path))
+    rl_raise_sys(L, UV_ENAMETOOLONG, op, "path", path);
+  return path;
+}
+
+static conn *check_conn(lua_State *L) {
+  conn *c = rl_check_object(L, 1, &conn_class);
+  if (!c->stream.stream || c->stream.stream->closed)
+    rl_raise(L, "CLOSED", "the connection is closed");
+  return c;
+}
+
+static rl_uvstream *uv_of(const conn *c) { return rl_uvstream_of(c->stream.stream); }
+
+static bool is_tcp(const conn *c) { return uv_of(c)->uv.stream.type == UV_TCP; }
+
+// Connecting
+
+// A failed attempt's address, as the caller wrote it.
+static int raise_connect(lua_State *L, int err) {
+  if (lua_isnil(L, 2)) return rl_raise_sys(L, err, "connect", "path", lua_tostring(L, 1));
+  const char *host = lua_tostring(L, 1);
+  const char *text =
+      lua_pushfstring(L, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, (int)lua_tointeger(L, 2));
+  return rl_raise_sys(L, err, "connect", "address", text);
+}
+
+// Stack: host or path, port or nil, the closed connection.
+static int connected(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  conn *c = lua_touserdata(L, 3);
+  rl_dial *d = c->dial;
+  if (d->winner && !rl_current(L)->aborted) {
+    c->stream.stream = &d->winner->s;
+    d->winner = NULL;
+  }
+  int err = d->op.status;
+  c->dial = NULL;
+  rl_dial_free(d);
+  rl_op gone = {.status = err};
+  err = rl_awaited(L, &gone);
+  if (err < 0) return raise_connect(L, err);
+  lua_settop(L, 3);
+  return 1;
+}
+
+// NULL: memory is out.
+static rl_dial *new_dial(lua_State *L, int count) {
+  conn *c = lua_touserdata(L, 3);
+  return c->dial = rl_dial_new(loop_of(L), count);
+}
+
+static int begin_dial(lua_State *L, rl_dial *d) {
+  if (!d) return raise_connect(L, UV_ENOMEM);
+  rl_dial_begin(d, rl_current(L));
+  return rl_await(L, &d->op, connected, 0);
+}
+
+static rl_dial *dial_list(lua_State *L, const struct addrinfo *list) {
+  rl_addr addrs[RL_DIAL_MAX];
+  int count = rl_addrs_interleave(list, (int)lua_tointeger(L, 2), addrs, RL_DIAL_MAX);
+  rl_dial *d = new_dial(L, count);
+  if (d) memcpy(d->addrs, addrs, (size_t)count * sizeof *addrs);
+  return d;
+}
+
+static int looked_up(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  rl_lookup *l = (rl_lookup *)ctx;
+  int err = rl_awaited(L, &l->op);
+  rl_dial *d = err < 0 ? NULL : dial_list(L, rl_lookup_list(l));
+  rl_lookup_free(l);
+  if (err < 0) return rl_raise_sys(L, err, "lookup", "address", lua_tostring(L, 1));
+  return begin_dial(L, d);
+}
+
+static int connect_host(lua_State *L) {
+  const char *host = check_host(L, 1);
+  int port = check_port(L, 2, 1), err;
+  rl_addr addr;
+  rl_checkpoint(L);
+  rl_object_new(L, &conn_class, 0);
+  err = rl_addr_parse(&addr, host, port);
+  if (err == 0) {
+    rl_dial *d = new_dial(L, 1);
+    if (d) d->addrs[0] = addr;
+    return begin_dial(L, d);
+  }
+  rl_lookup *l = NULL;
+  if (err != UV_EAI_NONAME) l = rl_lookup_begin(loop_of(L), host, AF_UNSPEC, rl_current(L), &err);
+  if (!l) return rl_raise_sys(L, err, "lookup", "address", host);
+  return rl_await(L, &l->op, looked_up, (lua_KContext)l);
+}
+
+static int net_connect(lua_State *L) {  // (host, port) or (path)
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2)) return connect_host(L);
+  const char *path = check_path(L, 1, "connect");
+  rl_checkpoint(L);
+  rl_object_new(L, &conn_class, 0);
+  rl_dial *d = new_dial(L, 0);
+  if (!d) return raise_connect(L, UV_ENOMEM);
+  rl_dial_begin_path(d, path, rl_current(L));
+  return rl_await(L, &d->op, connected, 0);
+}
+
+// Listening
+
+static listener *push_closed_listener(lua_State *L) { return rl_object_new(L, &listener_class, 0); }
+
+static int net_listen(lua_State *L) {  // (address, port, backlog, reuse_port)
+  rl_addr addr;
+  const char *host = check_host(L, 1);
+  int port = check_port(L, 2, 0), err = rl_addr_parse(&addr, host, port);
+  rl_listen_options options = {(int)luaL_optinteger(L, 3, 511), lua_toboolean(L, 4)};
+  if (err == 0) {
+    listener *box = push_closed_listener(L);
+    box->l = rl_listener_tcp(loop_of(L), &addr, options, &err);
+    if (box->l) return 1;
+  }
+  char text[RL_ADDR_TEXT + 8];
+  snprintf(text, sizeof text, strchr(host, ':') ? "[%.100s]:%d" : "%.100s:%d", host, port);
+  return rl_raise_sys(L, err, "listen", "address", text);
+}
+
+static int net_listen_path(lua_State *L) {  // (path, backlog)
+  const char *path = check_path(L, 1, "listen");
+  rl_listen_options options = {(int)luaL_optinteger(L, 2, 511), false};
+  int err;
+  listener *box = push_closed_listener(L);
+  box->l = rl_listener_path(loop_of(L), path, options, &err);
+  return box->l ? 1 : rl_raise_sys(L, err, "listen", "path", path);
+}
+
+static rl_listener *check_listener(lua_State *L) {
+  listener *box = rl_check_object(L, 1, &listener_class);
+  if (!box->l || !rl_uvhandle_open(&box->l->handle))
+    rl_raise(L, "CLOSED", "accept: the listener is closed");
+  return box->l;
+}
+
+static int push_conn(lua_State *L, rl_uvstream *u) {
+  conn *c = lua_touserdata(L, 2);  // made before anything was held
+  c->stream.stream = &u->s;
+  lua_settop(L, 2);
+  return 1;
+}
+
+static int accepted(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  listener *box = lua_touserdata(L, 1);
+  int err = rl_awaited(L, &rl_current(L)->wait);
+  if (err < 0) return rl_raise_sys(L, err, "accept", NULL, NULL);
+  return push_conn(L, rl_listener_handed(box->l));
+}
+
+static int accept_now(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  rl_listener *l = check_listener(L);
+  int err;
+  rl_uvstream *u = rl_listener_take(l, &err);
+  if (u) return push_conn(L, u);
+  if (err < 0) return rl_raise_sys(L, err, "accept", NULL, NULL);
+  rl_listener_wait(l, rl_current(L));
+  return rl_await(L, &rl_current(L)->wait, accepted, 0);
+}
+
+static int listener_accept(lua_State *L) {
+  lua_settop(L, 1);
+  check_listener(L);
+  rl_checkpoint(L);
+  rl_object_new(L, &conn_class, 0);
+  return rl_no_wait(L, accept_now, 0);
+}
+
+static int next_accepted(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  listener *box = lua_touserdata(L, 1);
+  if (!box->l || !rl_uvhandle_open(&box->l->handle)) return 0;  // closed: the loop ends
+  return listener_accept(L);
+}
+
+static int listener_accepted(lua_State *L) {
+  lua_settop(L, 1);
+  check_listener(L);
+  lua_pushcclosure(L, next_accepted, 1);
+  return 1;
+}
+
+// Addresses: host and port, or a path.
+
+static int push_address(lua_State *L, const struct sockaddr *sa) {
+  char host[RL_ADDR_TEXT];
+  rl_addr addr = {0};
+  memcpy(&addr.sa, sa,
+         sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+  rl_addr_host(sa, host, sizeof host);
+  lua_pushstring(L, host);
+  lua_pushinteger(L, rl_addr_port(&addr));
+  return 2;
+}
+
+typedef int (*tcp_name)(const uv_tcp_t *, struct sockaddr *, int *);
+typedef int (*pipe_name)(const uv_pipe_t *, char *, size_t *);
+
+static int push_name(lua_State *L, const void *uv, bool tcp, tcp_name of_tcp, pipe_name of_pipe) {
+  struct sockaddr_storage sa;
+  int n = sizeof sa;
+  char path[sizeof(struct sockaddr_un)];
+  size_t length = sizeof path;
+  int err = tcp ? of_tcp(uv, (struct sockaddr *)&sa, &n) : of_pipe(uv, path, &length);
+  if (err < 0) return rl_raise_sys(L, err, "address", NULL, NULL);
+  if (tcp) return push_address(L, (struct sockaddr *)&sa);
+  lua_pushlstring(L, path, length);
+  return 1;
+}
+
+static int listener_address(lua_State *L) {
+  rl_listener *l = check_listener(L);
+  return push_name(L, &l->uv, !l->unix_socket, uv_tcp_getsockname, uv_pipe_getsockname);
+}
+
+static int conn_peer(lua_State *L) {
+  conn *c = check_conn(L);
+  return push_name(L, &uv_of(c)->uv, is_tcp(c), uv_tcp_getpeername, uv_pipe_getpeername);
+}
+
+static int conn_address(lua_State *L) {
+  conn *c = check_conn(L);
+  return push_name(L, &uv_of(c)->uv, is_tcp(c), uv_tcp_getsockname, uv_pipe_getsockname);
+}
+
+static int conn_set(lua_State *L) {
+  static const char *const names[] = {"nodelay", "keepalive", NULL};
+  enum { KEEPALIVE_AFTER = 60 };  // s
+  conn *c = check_conn(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  rl_check_options(L, 2, names);
+  if (!is_tcp(c)) return rl_raise(L, "ENOTSUP", "set: not a TCP connection");
+  uv_tcp_t *tcp = &uv_of(c)->uv.tcp;
+  int err = 0;
+  if (lua_getfield(L, 2, "nodelay") != LUA_TNIL) err = uv_tcp_nodelay(tcp, lua_toboolean(L, -1));
+  if (err == 0 && lua_getfield(L, 2, "keepalive") != LUA_TNIL) {
+    lua_Number after = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : KEEPALIVE_AFTER;
+    luaL_argcheck(L, after >= 1 && after <= 32767, 2, "keepalive is between 1 and 32767 seconds");
+    err = uv_tcp_keepalive(tcp, lua_toboolean(L, -1), (unsigned)after);
+  }
+  if (err < 0) return rl_raise_sys(L, err, "set", NULL, NULL);
+  lua_settop(L, 1);
+  return 1;
+}
+
+// Ends
+
+static int conn_gc(lua_State *L) {
+  conn *c = lua_touserdata(L, 1);
+  rl_dial *d = c->dial;
+  c->dial = NULL;
+  rl_dial_free(d);
+  return rl_stream_m_gc(L);
+}
+
+static int listener_close(lua_State *L) {
+  listener *box = rl_check_object(L, 1, &listener_class);
+  if (box->l) rl_listener_close(box->l);
+  return 0;
+}
+
+static int listener_is_closed(lua_State *L) {
+  listener *box = rl_check_object(L, 1, &listener_class);
+  lua_pushboolean(L, !box->l || !rl_uvhandle_open(&box->l->handle));
+  return 1;
+}
+
+static int listener_gc(lua_State *L) {
+  listener *box = lua_touserdata(L, 1);
+  rl_listener *l = box->l;
+  box->l = NULL;
+  if (!l) return 0;
+  rl_listener_close(l);
+  rl_listener_unref(l);
+  return 0;
+}
+
+static const luaL_Reg conn_methods[] = {RL_STREAM_METHODS,         {"peer", conn_peer},
+                                        {"address", conn_address}, {"set", conn_set},
+                                        {"__gc", conn_gc},         {NULL, NULL}};
+
+static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
+                                            {"accepted", listener_accepted},
+                                            {"address", listener_address},
+                                            {"close", listener_close},
+                                            {"is_closed", listener_is_closed},
+                                            {"__close", listener_close},
+                                            {"__gc", listener_gc},
+                                            {NULL, NULL}};
+
+static const rl_class conn_class = {"rille.Connection", sizeof(conn), conn_methods};
+static const rl_class listener_class = {"rille.Listener", sizeof(listener), listener_methods};
+
+static const luaL_Reg functions[] = {{"connect", net_connect},
+                                     {"listen", net_listen},
+                                     {"listen_path", net_listen_path},
+                                     {NULL, NULL}};
+
+int rl_open_net(lua_State *L) {
+  rl_class_open(L, &conn_class);
+  rl_class_open(L, &listener_class);
+  luaL_newlib(L, functions);
+  return 1;
+}
