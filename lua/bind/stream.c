@@ -25,23 +25,41 @@ rl_stream *rl_check_stream(lua_State *L, int index) {
 rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op) {
   rl_stream *s = rl_check_stream(L, index);
   if (s->closed) rl_stream_raise(L, s, RL_CLOSED, op);
+  if (s->above) rl_raise(L, "EBUSY", "%s: another stream stands on this one", op);
   return s;
 }
 
-int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op) {
-  if (status == RL_CLOSED) {
-    return rl_raise(L, "CLOSED",
-                    s->closed ? "%s: the stream is closed" : "%s: the stream is shut down", op);
+// The sentence for what has no system error, or NULL.
+static const char *own_reason(rl_stream *s, int status) {
+  switch (status) {
+    case RL_CLOSED: return s->closed ? "the stream is closed" : "the stream is shut down";
+    case RL_BROKEN: return "an earlier write was cancelled when a part of it had been sent";
+    case RL_LIMIT: return "no end of the line or token within the limit";
+    default: return s->kind->explain ? s->kind->explain(s, status) : NULL;
   }
-  if (status == RL_BROKEN) {
-    return rl_raise(L, "BROKEN",
-                    "%s: an earlier write was cancelled when a part of it had been sent", op);
-  }
-  if (status == RL_LIMIT)
-    return rl_raise(L, "LIMIT", "%s: no end of the line or token within the limit", op);
+}
+
+void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op) {
   char subject[256] = "";
   if (s->kind->describe) s->kind->describe(s, subject, sizeof subject);
-  return rl_raise_sys(L, status, op, s->kind->subject, *subject ? subject : NULL);
+  const char *reason = own_reason(s, status);
+  if (!reason) {
+    rl_push_sys(L, status, op, s->kind->subject, *subject ? subject : NULL);
+    return;
+  }
+  rl_push_error(L, rl_code_name(status), *subject ? "%s '%s': %s" : "%s%s: %s", op, subject,
+                reason);
+  lua_pushstring(L, op);
+  lua_setfield(L, -2, "op");
+  if (*subject && s->kind->subject) {
+    lua_pushstring(L, subject);
+    lua_setfield(L, -2, s->kind->subject);
+  }
+}
+
+int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op) {
+  rl_stream_push_error(L, s, status, op);
+  return lua_error(L);
 }
 
 static int raise_busy(lua_State *L, const char *op, const char *doing) {

@@ -28,6 +28,7 @@ rl_stream *rl_check_stream(lua_State *L, int index);
 rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op);
 
 // Raises what ended a read or a write: names the call and the stream's address or path.
+void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op);
 int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op);
 
 int rl_stream_m_read(lua_State *L);        // ([n | "l" | "L" | "a" | "n"]) -> string | number | nil

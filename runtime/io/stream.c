@@ -205,5 +205,7 @@ void rl_stream_close(rl_stream *s) {
   if (rl_op_pending(&s->reader)) rl_op_finish(&s->reader, RL_CLOSED);
   if (rl_op_pending(&s->writer)) rl_op_finish(&s->writer, RL_CLOSED);
   if (!rl_stream_reading(s)) release_in(s);
+  if (s->in_status == 0) s->in_status = RL_CLOSED;
+  if (s->above) s->above->in(s->above);
   s->kind->close(s);
 }

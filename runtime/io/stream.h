@@ -45,6 +45,9 @@ typedef struct rl_stream_kind {
   void (*free)(rl_stream *);
   // The peer or path as text, NUL-terminated; "" if unknown. NULL: unknown.
   void (*describe)(rl_stream *, char *text, size_t size);
+  // What a status means to this kind, as a sentence; NULL (also in place of the function): the
+  // usual.
+  const char *(*explain)(rl_stream *, int status);
 } rl_stream_kind;
 
 // What stands on top of a stream instead of a task: a filter. Both may be called from inside send
