@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_IN_PLACE = 16 * 1024 };  // room behind `in` that is worth reading into
-#define LINGER UINT64_C(5000000000)  // ns that unsent bytes have after close
+enum { READ_IN_PLACE = 16 * 1024 };              // room behind `in` that is worth reading into
+enum { LINGER_LOOKS = 60, LINGER_EVERY = 500 };  // unsent bytes have 30 s after close
 
 static void start_writing(rl_uvstream *u);
 
@@ -167,21 +167,46 @@ static void uvs_finish(rl_stream *s) {
   rl_stream_finished(s, err);
 }
 
-static void on_linger_over(rl_timer *t) {
-  rl_uvhandle_close(&rl_container_of(t, rl_uvstream, linger)->handle);
+// What waits for the unsent bytes of a closed stream. It is libuv's timer, because it must fire
+// while the loop closes; then patience is short.
+typedef struct lingering {
+  rl_uvhandle handle;
+  rl_uvstream *stream;
+  int looks;
+  uv_timer_t timer;
+} lingering;
+
+static void free_linger(rl_uvhandle *h) { free(rl_container_of(h, lingering, handle)); }
+
+static void on_look(uv_timer_t *timer) {
+  lingering *l = rl_container_of(timer->data, lingering, handle);
+  if (!l->handle.loop->closing && ++l->looks < LINGER_LOOKS) return;
+  l->stream->linger = NULL;
+  rl_uvhandle_close(&l->stream->handle);
+  rl_uvhandle_close(&l->handle);
+}
+
+static bool start_lingering(rl_uvstream *u) {
+  lingering *l = calloc(1, sizeof *l);
+  if (!l) return false;
+  uv_timer_init(u->s.loop->uv, &l->timer);
+  rl_uvhandle_opened(&l->handle, u->s.loop, &l->timer, free_linger);
+  l->stream = u;
+  u->linger = l;
+  uv_timer_start(&l->timer, on_look, LINGER_EVERY, LINGER_EVERY);
+  return true;
 }
 
 static void uvs_close(rl_stream *s) {
   rl_uvstream *u = rl_uvstream_of(s);
   stop_reading(u);
-  bool linger = s->unsent > 0 && s->out_status == 0 && !s->loop->closing &&
-                rl_loop_timer(s->loop, &u->linger, rl_loop_now(s->loop) + LINGER) == 0;
-  if (!linger) rl_uvhandle_close(&u->handle);
+  if (s->unsent > 0 && s->out_status == 0 && start_lingering(u)) return;
+  rl_uvhandle_close(&u->handle);
 }
 
 static void on_closed(rl_uvhandle *h) {
   rl_uvstream *u = rl_container_of(h, rl_uvstream, handle);
-  rl_loop_timer_stop(h->loop, &u->linger);
+  if (u->linger) rl_uvhandle_close(&((lingering *)u->linger)->handle);
   u->s.unsent = 0;
   rl_stream_unref(&u->s);
 }
@@ -245,7 +270,6 @@ static rl_uvstream *make(rl_loop *loop, const rl_stream_kind *kind, size_t handl
   rl_uvstream *u = calloc(1, offsetof(rl_uvstream, uv) + handle_size);
   if (!u) return NULL;
   rl_stream_init(&u->s, kind, loop);
-  rl_timer_init(&u->linger, on_linger_over);
   return u;
 }
 

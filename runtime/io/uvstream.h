@@ -9,10 +9,10 @@
 typedef struct rl_uvstream {
   rl_stream s;  // first
   rl_uvhandle handle;
-  rl_buf out;       // taken, waiting for `flight` to land
-  rl_buf flight;    // in a uv_write_t
-  void *request;    // its uv_write_t or uv_shutdown_t, or NULL
-  rl_timer linger;  // closing, with unsent bytes
+  rl_buf out;     // taken, waiting for `flight` to land
+  rl_buf flight;  // in a uv_write_t
+  void *request;  // its uv_write_t or uv_shutdown_t, or NULL
+  void *linger;   // what waits for the unsent bytes of a closed stream, or NULL
   bool reading, borrowed;
   union {
     uv_stream_t stream;
