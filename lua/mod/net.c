@@ -194,39 +194,49 @@ static int push_conn(lua_State *L, rl_uvstream *u) {
   return 1;
 }
 
+// ctx of accepting: BY_LOOP ends with the listener, BY_CALL raises.
+enum { BY_CALL, BY_LOOP };
+
+static int accept_failed(lua_State *L, int err, lua_KContext ctx) {
+  if (err == RL_CLOSED && ctx == BY_LOOP) return 0;
+  return rl_raise_sys(L, err, "accept", NULL, NULL);
+}
+
 static int accepted(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
+  (void)status;
   listener *box = lua_touserdata(L, 1);
   int err = rl_awaited(L, &rl_current(L)->wait);
-  if (err < 0) return rl_raise_sys(L, err, "accept", NULL, NULL);
+  if (err < 0) return accept_failed(L, err, ctx);
   return push_conn(L, rl_listener_handed(box->l));
 }
 
 static int accept_now(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
-  rl_listener *l = check_listener(L);
-  int err;
-  rl_uvstream *u = rl_listener_take(l, &err);
+  (void)status;
+  rl_listener *l = ((listener *)lua_touserdata(L, 1))->l;
+  int err = RL_CLOSED;
+  rl_uvstream *u = rl_uvhandle_open(&l->handle) ? rl_listener_take(l, &err) : NULL;
   if (u) return push_conn(L, u);
-  if (err < 0) return rl_raise_sys(L, err, "accept", NULL, NULL);
+  if (err < 0) return accept_failed(L, err, ctx);
   rl_listener_wait(l, rl_current(L));
-  return rl_await(L, &rl_current(L)->wait, accepted, 0);
+  return rl_await(L, &rl_current(L)->wait, accepted, ctx);
+}
+
+static int accept_as(lua_State *L, lua_KContext ctx) {
+  rl_checkpoint(L);
+  rl_object_new(L, &conn_class, 0);
+  return rl_no_wait(L, accept_now, ctx);
 }
 
 static int listener_accept(lua_State *L) {
   lua_settop(L, 1);
   check_listener(L);
-  rl_checkpoint(L);
-  rl_object_new(L, &conn_class, 0);
-  return rl_no_wait(L, accept_now, 0);
+  return accept_as(L, BY_CALL);
 }
 
 static int next_accepted(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
-  listener *box = lua_touserdata(L, 1);
-  if (!box->l || !rl_uvhandle_open(&box->l->handle)) return 0;  // closed: the loop ends
-  return listener_accept(L);
+  return accept_as(L, BY_LOOP);
 }
 
 static int listener_accepted(lua_State *L) {
