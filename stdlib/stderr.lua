@@ -1,0 +1,3 @@
+--- rille.stderr: standard error as a stream.
+--- @type rille.Stream
+return require("rille.native.stdio").open(2)

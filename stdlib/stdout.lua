@@ -1,0 +1,3 @@
+--- rille.stdout: standard output as a stream.
+--- @type rille.Stream
+return require("rille.native.stdio").open(1)
