@@ -7,6 +7,8 @@
 #include "lua/bind/task.h"
 #include "lua/bind/trace.h"
 
+#include <string.h>
+
 static void push_ref(lua_State *L, int ref) {
   if (ref == LUA_REFNIL) {
     lua_pushnil(L);
@@ -235,10 +237,17 @@ lua_KContext rl_protect_mark(lua_State *L) {
   return (lua_KContext)((t->core.forced << 1) | (t->core.unwinding != NULL));
 }
 
+// A message handler, or code that raised it again, has made text or nothing of the cancellation.
+static bool is_worn_cancellation(lua_State *L) {
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+  return lua_isnil(L, -1) || (text && strstr(text, "CANCELLED: "));
+}
+
 void rl_protect_done(lua_State *L, lua_KContext mark, bool failed) {
   rl_ltask *t = rl_state_of(L)->current;
   if (!t || !t->core.unwinding || mark == rl_protect_mark(L)) return;
   if (failed && rl_is_error(L, -1, "CANCELLED")) lua_error(L);
+  if (failed && is_worn_cancellation(L)) failed = false;
   rl_push_cancelled(L, t->core.unwinding);
   if (failed) {
     lua_insert(L, -2);

@@ -53,6 +53,7 @@ int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *),
   loop->run = run;
   loop->owner = owner;
   loop->tail = &loop->head;
+  rl_link_init(&loop->uvhandles);
   loop->posts_tail = &loop->posts;
   loop->alarm_due = RL_NEVER;
   loop->owns_uv = !uv;

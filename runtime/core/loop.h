@@ -5,6 +5,7 @@
 #define RL_CORE_LOOP_H
 
 #include "runtime/base/chunks.h"
+#include "runtime/base/list.h"
 #include "runtime/base/slab.h"
 #include "runtime/core/timer.h"
 
@@ -27,6 +28,8 @@ struct rl_loop {
   uv_loop_t *uv;
   void (*run)(rl_loop *, rl_job *);
   void *owner;  // of the floor above
+  int (*place)(
+      rl_loop *);  // the place in a script that runs now, for whoever keeps record; or NULL
 
   rl_job *head, **tail;  // ready, first in first out
   rl_job *fence;         // the first job that wants a poll before it runs; NULL if none
@@ -38,6 +41,7 @@ struct rl_loop {
   bool virtual_clock;
 
   uint32_t passive, real;  // ops that wait for the outside, by hold
+  rl_list uvhandles;       // open and closing ones (runtime/io/handle.h)
   uint32_t handles;        // open or closing libuv handles of ours, besides the two below
   uint64_t ticks, polls;
   uint64_t polled_at;  // real time of the last poll

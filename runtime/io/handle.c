@@ -4,6 +4,7 @@
 static void on_close(uv_handle_t *uv) {
   rl_uvhandle *h = uv->data;
   h->loop->handles--;
+  rl_link_remove(&h->link);
   h->closed(h);
 }
 
@@ -13,6 +14,8 @@ void rl_uvhandle_opened(rl_uvhandle *h, rl_loop *loop, void *uv, void (*closed)(
   h->uv->data = h;
   h->closed = closed;
   h->closing = false;
+  h->place = loop->place ? loop->place(loop) : 0;
+  rl_list_push(&loop->uvhandles, &h->link);
   loop->handles++;
 }
 
