@@ -1,0 +1,69 @@
+// Messages: immutable values that cross threads. nil, booleans, numbers, strings, tables with their
+// cycles and shared parts, Lua functions with upvalues that can travel, and things that are shared
+// by reference.
+//
+// What cannot travel is refused by its path: "args[2].callback: a C function".
+#ifndef RL_BIND_MESSAGE_H
+#define RL_BIND_MESSAGE_H
+
+#include "lua/bind/class.h"
+
+#include <stdatomic.h>
+
+// A thing that several states hold: channels, buffers, large strings. Embedded first in its struct.
+typedef struct rl_shared rl_shared;
+typedef struct rl_shared_kind {
+  void (*destroy)(rl_shared *);  // any thread
+  void (*push)(lua_State *,
+               rl_shared *);  // the value that stands for it; takes references of its own
+} rl_shared_kind;
+
+struct rl_shared {
+  const rl_shared_kind *kind;
+  atomic_uint refs;
+};
+
+static inline void rl_shared_init(rl_shared *s, const rl_shared_kind *kind) {
+  s->kind = kind;
+  atomic_init(&s->refs, 1);
+}
+static inline void rl_shared_ref(rl_shared *s) {
+  atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+}
+static inline void rl_shared_unref(rl_shared *s) {
+  if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1) s->kind->destroy(s);
+}
+
+// The userdata of a shared thing. Its metatable has "__shared", by which messages know it; `shared`
+// may be NULL.
+typedef struct rl_shared_box {
+  rl_box box;
+  rl_shared *shared;
+} rl_shared_box;
+
+int rl_shared_mark(lua_State *L);  // never called: the method "__shared"
+
+typedef struct rl_msg rl_msg;
+
+enum {
+  RL_MSG_FLAT = 1,  // for another process: nothing by reference
+};
+
+// Packs `count` values from stack index `first` on, which stay there. 0 and a message with one
+// reference; or a negative error, and the error object is pushed. `name` is the path's root: "args"
+// for args[1], args[2]...
+int rl_msg_pack(lua_State *L, int first, int count, const char *name, int flags, rl_msg **out);
+
+// Pushes the values; how many. Raises when memory is out or a function's module is not found.
+int rl_msg_push(lua_State *L, const rl_msg *m);
+
+// A message from bytes of a flat one: RL_INVALID if they are none, UV_ENOMEM.
+int rl_msg_from_bytes(const char *bytes, size_t size, uint32_t count, bool functions, rl_msg **out);
+const char *rl_msg_bytes(const rl_msg *m, size_t *size, uint32_t *count);
+
+size_t rl_msg_weight(const rl_msg *m);  // bytes it keeps alive
+
+rl_msg *rl_msg_ref(rl_msg *m);  // any thread
+void rl_msg_unref(rl_msg *m);   // any thread; NULL is nothing
+
+#endif
