@@ -7,9 +7,16 @@
 
 #include <stdlib.h>
 
+// A part of a split job, but for the first, which is the job's own work.
+typedef struct rl_offload_share {
+  rl_work work;
+  rl_offload *job;
+} rl_offload_share;
+
 // On the loop's thread: the job has ended, or was never run.
 static void dispose(rl_offload *job) {
   if (job->drop) job->drop(job);
+  free(job->shares);
   luaL_unref(job->state->L, LUA_REGISTRYINDEX, job->pinned);
   free(job);
 }
@@ -19,8 +26,8 @@ static void on_run(rl_work *work) {
   job->run(job, &work->cancelled);
 }
 
-static void on_done(rl_work *work, bool ran) {
-  rl_offload *job = rl_container_of(work, rl_offload, work);
+static void part_done(rl_offload *job, bool ran) {
+  if (--job->open > 0) return;
   if (rl_op_pending(&job->op)) {
     rl_op_finish(&job->op, ran ? 0 : RL_CANCELLED);
   } else {
@@ -28,9 +35,36 @@ static void on_done(rl_work *work, bool ran) {
   }
 }
 
+static void on_done(rl_work *work, bool ran) {
+  part_done(rl_container_of(work, rl_offload, work), ran);
+}
+
+static void on_share_run(rl_work *work) {
+  rl_offload *job = ((rl_offload_share *)work)->job;
+  job->run(job, &work->cancelled);
+}
+
+static void on_share_done(rl_work *work, bool ran) {
+  part_done(((rl_offload_share *)work)->job, ran);
+}
+
+int rl_offload_part(const rl_offload *job, const atomic_bool *cancelled) {
+  if (cancelled == &job->work.cancelled) return 0;
+  return 1 + (int)(rl_container_of(cancelled, rl_offload_share, work.cancelled) - job->shares);
+}
+
+// The part that ends last disposes of the job: it may be gone when the last of these calls returns.
 static rl_stop stop_job(rl_op *op) {
   rl_offload *job = rl_container_of(op, rl_offload, op);
-  return rl_pool_cancel(&job->state->cpu, &job->work) ? RL_STOP_NOW : RL_STOP_LEAVE;
+  rl_pool *pool = &job->state->cpu;
+  rl_offload_share *shares = job->shares;
+  int parts = job->parts;
+  bool all_queued = true;
+  job->open++;
+  for (int i = 1; i < parts; i++) all_queued &= rl_pool_cancel(pool, &shares[i - 1].work);
+  all_queued &= rl_pool_cancel(pool, &job->work);
+  part_done(job, false);
+  return all_queued ? RL_STOP_NOW : RL_STOP_LEAVE;
 }
 
 static const rl_op_kind offload_kind = {"cpu:work", stop_job, NULL, RL_HOLD_REAL};
@@ -89,13 +123,35 @@ static int after_job(lua_State *L, int status, lua_KContext ctx) {
   return err == 0 ? finish_job(L, job) : rl_offload_refuse(L, job, err);
 }
 
+// Where a thread cannot be had for a share, its part is done here.
+static void submit_shares(rl_offload *job, rl_task *task) {
+  for (int i = 1; i < job->parts; i++) {
+    rl_offload_share *share = &job->shares[i - 1];
+    share->job = job;
+    share->work.run = on_share_run;
+    share->work.done = on_share_done;
+    job->open++;
+    if (rl_pool_submit(&job->state->cpu, &share->work, task) == 0) continue;
+    on_share_run(&share->work);
+    job->open--;
+  }
+}
+
 int rl_offload_run(lua_State *L, rl_offload *job) {
   rl_task *task = rl_current(L);
+  if (job->parts < 1) job->parts = 1;
+  if (job->parts > 1 && !(job->shares = calloc((size_t)job->parts - 1, sizeof *job->shares)))
+    return rl_offload_refuse(L, job, UV_ENOMEM);
   job->work.run = on_run;
   job->work.done = on_done;
+  job->open = 1;
   rl_op_begin(&job->op, task);
   int err = rl_pool_submit(&job->state->cpu, &job->work, task);
-  if (err < 0) rl_op_finish(&job->op, err);
+  if (err < 0) {
+    rl_op_finish(&job->op, err);
+  } else {
+    submit_shares(job, task);
+  }
   return rl_await(L, &job->op, after_job, (lua_KContext)job);
 }
 
@@ -112,6 +168,7 @@ static int give_results(lua_State *L, int status, lua_KContext count) {
 }
 
 int rl_offload_inline(lua_State *L, rl_offload *job) {
+  job->parts = 1;
   uint64_t start = uv_hrtime();
   job->run(job, &job->work.cancelled);
   charge(job->state, (size_t)(uv_hrtime() - start) / 1000);

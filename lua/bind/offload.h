@@ -25,13 +25,21 @@ struct rl_offload {
   // Releases what the job holds, exactly once, on the loop's thread, whether finish returned,
   // raised or never ran. May be NULL. The job itself is freed after it.
   void (*drop)(rl_offload *job);
+  // Set to more than 1 to split the job: `run` is then called once a part, on several threads, with
+  // the part (from 0) in rl_offload_part(cancelled); `finish` follows when all have ended.
+  int parts;
   int pinned;  // a registry reference
+  int open;    // parts that have not ended
+  struct rl_offload_share *shares;
 };
 
 // A zeroed job of `size` bytes. The value at `pinned` (0: none) stays alive until the job has
 // ended, also when the task left earlier: a string's bytes may be used in place. Several values are
 // pinned as a table of them.
 void *rl_offload_new(lua_State *L, size_t size, int pinned);
+
+// Which part a call of `run` is to do.
+int rl_offload_part(const rl_offload *job, const atomic_bool *cancelled);
 
 int rl_offload_run(lua_State *L, rl_offload *job);
 

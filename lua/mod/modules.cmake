@@ -6,3 +6,7 @@ rille_module(zip SOURCES lua/mod/heavy/zip.c runtime/cpu/zip.c runtime/cpu/zip_z
 rille_module(regex SOURCES lua/mod/heavy/regex.c runtime/cpu/regex.c PACKAGES libpcre2-8)
 rille_module(tls SOURCES lua/mod/heavy/tls.c runtime/io/heavy/tlsstream.c runtime/wire/heavy/tls.c runtime/wire/heavy/tls_context.c
   PACKAGES openssl)
+rille_module(vec SOURCES lua/mod/heavy/vec.c lua/mod/heavy/vec_arith.c lua/mod/heavy/vec_reduce.c runtime/cpu/vec.c runtime/cpu/vec_matmul.c
+  LIBRARIES m)
+set_source_files_properties(runtime/cpu/vec.c runtime/cpu/vec_matmul.c PROPERTIES
+  COMPILE_OPTIONS "-O3;-fno-math-errno;-fno-strict-aliasing")
