@@ -68,6 +68,12 @@ end
 
 local function stem(path) return (path:gsub("%.[ch]$", "")) end
 
+-- The files of one door share its header: vec.h belongs to vec.c and vec_*.c.
+local function own_header(path, header)
+  local own = stem(header)
+  return stem(path) == own or path:sub(1, #own + 1) == own .. "_"
+end
+
 local function check_include(path, open, name)
   local floor = floor_of(path)
   if open == "<" then
@@ -80,7 +86,7 @@ local function check_include(path, open, name)
     problem("%s includes %q: write the full path from the root", path, name)
   else
     arrow(path, name)
-    if floor == "lua/mod" and floor_of(name) == "lua/mod" and stem(name) ~= stem(path) then
+    if floor == "lua/mod" and floor_of(name) == "lua/mod" and not own_header(path, name) then
       problem("%s includes its sibling %s", path, name)
     end
   end

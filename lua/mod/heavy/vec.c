@@ -8,8 +8,10 @@
 enum { SPLIT_ABOVE = 1 << 18 };  // elements: below, one thread is as fast
 static const lua_Integer COUNT_MAX = (lua_Integer)1 << 40;
 
-static const luaL_Reg base_methods[];
-static const rl_class vec_class = {"rille.Vec", sizeof(vec_box), base_methods};
+static int vec_index(lua_State *L);
+
+static const luaL_Reg class_methods[] = {{"__index", vec_index}, {NULL, NULL}};
+static const rl_class vec_class = {"rille.Vec", sizeof(vec_box), class_methods};
 
 static vec_box *check(lua_State *L, int index) { return rl_check_object(L, index, &vec_class); }
 
@@ -283,7 +285,6 @@ static const luaL_Reg base_methods[] = {
     {"table", vec_table},
     {"slice", vec_slice},
     {"to", vec_to},
-    {"__index", vec_index},
     {"__newindex", vec_newindex},
     {"__len", vec_length},
     {"__eq", vec_equal},
@@ -291,7 +292,7 @@ static const luaL_Reg base_methods[] = {
     {NULL, NULL},
 };
 
-// The methods of the other files join the class.
+// Methods join the class, also those of the other files.
 static void add_methods(lua_State *L, const luaL_Reg *methods) {
   for (; methods->name; methods++) {
     bool meta = strncmp(methods->name, "__", 2) == 0;
@@ -304,6 +305,7 @@ __attribute__((visibility("default"))) int luaopen_rille_native_vec(lua_State *L
   rl_class_open(L, &vec_class);
   luaL_getmetatable(L, vec_class.name);
   lua_getfield(L, -1, "methods");
+  add_methods(L, base_methods);
   add_methods(L, vec_arith_methods);
   add_methods(L, vec_reduce_methods);
   lua_createtable(L, 0, RL_VEC_TYPES + 1);
