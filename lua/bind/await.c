@@ -36,7 +36,7 @@ static int cannot_wait(lua_State *L) {
   return luaL_error(L, "cannot wait here: a C call (a message handler or a hook) is in the way");
 }
 
-static int raise_cancelled(lua_State *L) {
+int rl_raise_cancelled(lua_State *L) {
   rl_push_cancelled(L, rl_state_of(L)->current->core.unwinding);
   return lua_error(L);
 }
@@ -45,15 +45,13 @@ void rl_checkpoint(lua_State *L) {
   rl_state *st = rl_state_of(L);
   if (RL_UNLIKELY(!st->current || st->running != L || st->stuck || !lua_isyieldable(L)))
     cannot_wait(L);
-  if (RL_UNLIKELY(rl_task_deliver(&st->current->core))) raise_cancelled(L);
+  if (RL_UNLIKELY(rl_task_deliver(&st->current->core))) rl_raise_cancelled(L);
 }
 
 bool rl_can_wait(lua_State *L) {
   rl_state *st = rl_state_of(L);
   return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
 }
-
-rl_task *rl_current(lua_State *L) { return &rl_state_of(L)->current->core; }
 
 static int run_later(lua_State *L, lua_KFunction k, lua_KContext ctx) {
   rl_task_yield(rl_current(L), true);
@@ -72,20 +70,12 @@ int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx) {
   return lua_yieldk(L, 0, ctx, k);
 }
 
-int rl_awaited(lua_State *L, const rl_op *op) {
-  rl_task *t = rl_current(L);
-  if (RL_UNLIKELY(t->aborted)) {
-    t->aborted = false;
-    raise_cancelled(L);
-  }
-  return op->status;
+int rl_awaited_slow(lua_State *L) {
+  rl_current(L)->aborted = false;
+  return rl_raise_cancelled(L);
 }
 
 int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx) {
   if (--rl_state_of(L)->budget > 0) return k(L, LUA_OK, ctx);
   return run_later(L, k, ctx);
-}
-
-void rl_raise_cancelled_if_due(lua_State *L) {
-  if (rl_task_deliver(rl_current(L))) raise_cancelled(L);
 }

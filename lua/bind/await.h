@@ -19,7 +19,7 @@ void rl_checkpoint(lua_State *L);
 bool rl_can_wait(lua_State *L);
 
 // The task that runs; rl_checkpoint has made sure there is one.
-rl_task *rl_current(lua_State *L);
+static inline rl_task *rl_current(lua_State *L) { return (rl_task *)rl_state_of(L)->current; }
 
 // Waits for `op`, which has begun; returns what `k` returns. If it is DONE already, k runs at once,
 // within a budget.
@@ -27,7 +27,10 @@ int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx);
 
 // The first line of every k: raises if the wait was cancelled (then `op` may be gone), else returns
 // the op's status.
-int rl_awaited(lua_State *L, const rl_op *op);
+int rl_awaited_slow(lua_State *L);
+static inline int rl_awaited(lua_State *L, const rl_op *op) {
+  return RL_UNLIKELY(rl_current(L)->aborted) ? rl_awaited_slow(L) : op->status;
+}
 
 // For calls that had nothing to wait for: counts against the budget, then k runs. `k` must not call
 // rl_awaited with an op.
@@ -35,6 +38,9 @@ int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx);
 
 // Raises what is due for the current task, if anything is: for continuations that waited without an
 // op.
-void rl_raise_cancelled_if_due(lua_State *L);
+int rl_raise_cancelled(lua_State *L);
+static inline void rl_raise_cancelled_if_due(lua_State *L) {
+  if (RL_UNLIKELY(rl_task_deliver(rl_current(L)))) rl_raise_cancelled(L);
+}
 
 #endif

@@ -4,16 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SLAB_PASS 1  // let the sanitizer see every block
-#else
-#define SLAB_PASS 0
-#endif
-
 enum { FIRST_CHUNK = 16 * 1024, LAST_CHUNK = 512 * 1024 };
-
-static inline size_t class_of(size_t size) { return (size + RL_SLAB_STEP - 1) / RL_SLAB_STEP - 1; }
-static inline int is_small(size_t size) { return !SLAB_PASS && size - 1 < RL_SLAB_MAX; }
 
 void rl_slab_init(rl_slab *s) {
   memset(s, 0, sizeof *s);
@@ -34,7 +25,8 @@ static void recycle_rest(rl_slab *s) {
   if (rest >= RL_SLAB_STEP) rl_slab_free(s, s->bump, rest - rest % RL_SLAB_STEP);
 }
 
-static void *carve(rl_slab *s, size_t bytes) {
+void *rl_slab_carve(rl_slab *s, size_t size) {
+  size_t bytes = (rl_slab_class(size) + 1) * RL_SLAB_STEP;
   if ((size_t)(s->bump_end - s->bump) < bytes) {
     char *chunk = malloc(s->chunk_size);
     if (!chunk) return NULL;
@@ -50,31 +42,10 @@ static void *carve(rl_slab *s, size_t bytes) {
   return block;
 }
 
-void *rl_slab_alloc(rl_slab *s, size_t size) {
-  if (!is_small(size)) return malloc(size);
-  size_t c = class_of(size);
-  void *block = s->free[c];
-  if (block) {
-    s->free[c] = *(void **)block;
-    return block;
-  }
-  return carve(s, (c + 1) * RL_SLAB_STEP);
-}
-
-void rl_slab_free(rl_slab *s, void *block, size_t size) {
-  if (!block) return;
-  if (!is_small(size)) {
-    free(block);
-    return;
-  }
-  size_t c = class_of(size);
-  *(void **)block = s->free[c];
-  s->free[c] = block;
-}
-
 void *rl_slab_realloc(rl_slab *s, void *block, size_t old_size, size_t new_size) {
-  if (!is_small(old_size) && !is_small(new_size)) return realloc(block, new_size);
-  if (is_small(old_size) && is_small(new_size) && class_of(old_size) == class_of(new_size))
+  if (!rl_slab_small(old_size) && !rl_slab_small(new_size)) return realloc(block, new_size);
+  if (rl_slab_small(old_size) && rl_slab_small(new_size) &&
+      rl_slab_class(old_size) == rl_slab_class(new_size))
     return block;
   void *fresh = rl_slab_alloc(s, new_size);
   if (!fresh) return NULL;

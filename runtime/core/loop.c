@@ -98,17 +98,8 @@ void rl_loop_fini(rl_loop *loop) {
   rl_slab_fini(&loop->slab);
 }
 
-static inline void push(rl_loop *loop, rl_job *job) {
-  job->next = NULL;
-  *loop->tail = job;
-  loop->tail = &job->next;
-  loop->ready++;
-}
-
-void rl_loop_ready(rl_loop *loop, rl_job *job) { push(loop, job); }
-
 void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
-  push(loop, job);
+  rl_loop_ready(loop, job);
   if (!loop->fence) loop->fence = job;
 }
 

@@ -70,7 +70,13 @@ void rl_loop_close(rl_loop *loop);
 bool rl_loop_closed(const rl_loop *loop);
 void rl_loop_fini(rl_loop *loop);
 
-void rl_loop_ready(rl_loop *loop, rl_job *job);  // joins the tail
+// Joins the tail.
+static inline void rl_loop_ready(rl_loop *loop, rl_job *job) {
+  job->next = NULL;
+  *loop->tail = job;
+  loop->tail = &job->next;
+  loop->ready++;
+}
 void rl_loop_ready_after_poll(rl_loop *loop,
                               rl_job *job);  // joins the tail, and runs only after one more poll
 
