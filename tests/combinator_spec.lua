@@ -1,0 +1,299 @@
+-- Combinators: gather, race, any, wait, as_completed, map, group, select, var.
+local rille = require "rille"
+
+local function after(s, ...)
+  local values = table.pack(...)
+  return function()
+    rille.sleep(s)
+    return table.unpack(values, 1, values.n)
+  end
+end
+
+local function fail_after(s, err)
+  return function()
+    rille.sleep(s)
+    error(err, 0)
+  end
+end
+
+describe("combinators:", function()
+  local clock
+  before_each(function() clock = rille.test.clock() end)
+  after_each(function() clock:close() end)
+
+  it("gather returns a value per argument, in argument order", function()
+    local t0 = rille.now()
+    local function check(...)
+      assert.equal(4, select("#", ...))
+      assert.same({ "a", nil, "c", "task" }, { ... })
+    end
+    local task = rille.spawn(after(0.5, "task"))
+    check(rille.gather(after(3, "a", "dropped"), after(1), after(2, "c"), task))
+    assert.near(3, rille.now() - t0, 1e-6)
+    assert.equal(0, select("#", rille.gather()))
+  end)
+
+  it("gather of a list returns a list with n", function()
+    local list = rille.gather { after(2, "a"), after(1), after(1, "c") }
+    assert.same({ "a", nil, "c", n = 3 }, list)
+  end)
+
+  it("gather settles without failing", function()
+    local err = {}
+    local list = rille.gather { after(1, "a"), fail_after(2, err), settle = true }
+    assert.same({ ok = true, value = "a" }, list[1])
+    assert.is_false(list[2].ok)
+    assert.equal(err, list[2].error)
+    assert.equal(2, list.n)
+  end)
+
+  it("gather fails fast, cancels and joins the rest", function()
+    local t0, cleaned = rille.now(), false
+    local task = rille.async(after(100))()
+    local ok, err = pcall(rille.gather, fail_after(1, "bad"), function()
+      local _ <close> = setmetatable({}, { __close = function() rille.sleep(1) cleaned = true end })
+      rille.sleep(100)
+    end, task)
+    assert.is_false(ok)
+    assert.equal("bad", err)
+    assert.is_true(cleaned)
+    assert.equal("done", task:status())
+    assert.near(2, rille.now() - t0, 1e-6)
+    pcall(task.await, task)
+  end)
+
+  it("gather refuses what is neither function nor task", function()
+    assert.has_error(function() rille.gather(function() end, 42) end)
+  end)
+
+  it("gather waits inside children that a cancel ends", function()
+    local t = rille.spawn(function() rille.gather(after(10), after(20)) end)
+    rille.sleep(1)
+    t:cancel()
+    local ok, err = pcall(t.await, t)
+    assert.is_false(ok)
+    assert.equal("CANCELLED", err.code)
+  end)
+
+  it("race gives the first to finish, be it a failure", function()
+    assert.same({ "fast", 2 }, { rille.race(after(2, "slow"), after(1, "fast", 2)) })
+    local ok, err = pcall(rille.race, after(2, "slow"), fail_after(1, "bad"))
+    assert.is_false(ok)
+    assert.equal("bad", err)
+  end)
+
+  it("race joins the losers before it returns", function()
+    local cleaned = false
+    rille.race(after(1), function()
+      local _ <close> = setmetatable({}, { __close = function() rille.sleep(1) cleaned = true end })
+      rille.sleep(10)
+    end)
+    assert.is_true(cleaned)
+  end)
+
+  it("any gives the first to succeed, or all errors in argument order", function()
+    assert.equal("ok", rille.any(fail_after(1, "bad"), after(2, "ok"), after(3, "late")))
+    local ok, err = pcall(rille.any, fail_after(2, "one"), fail_after(1, "two"))
+    assert.is_false(ok)
+    assert.same({ "one", "two" }, err.errors)
+  end)
+
+  it("wait cancels nothing", function()
+    local a, b, c = rille.spawn(after(1)), rille.spawn(after(2)), rille.spawn(after(3))
+    local done, pending = rille.wait({ a, b, c }, { ["until"] = "first" })
+    assert.same({ a }, done)
+    assert.same({ b, c }, pending)
+    done, pending = rille.wait({ a, b, c }, { timeout = 1.5 })
+    assert.equal(2, #done)
+    assert.same({ c }, pending)
+    assert.equal("blocked", c:status())
+    done, pending = rille.wait { a, b, c }
+    assert.equal(3, #done)
+    assert.same({}, pending)
+  end)
+
+  it("wait until the first error", function()
+    rille.group(function(g)
+      local a, b, c = g:async(after(1)), g:async(fail_after(2, "bad")), g:async(after(3))
+      local done, pending = rille.wait({ a, b, c }, { ["until"] = "error" })
+      assert.same({ a, b }, done)
+      assert.same({ c }, pending)
+    end)
+  end)
+
+  it("as_completed iterates in order of completion", function()
+    local order = {}
+    for t in rille.as_completed { rille.spawn(after(3, 3)), rille.spawn(after(1, 1)), rille.spawn(after(2, 2)) } do
+      order[#order + 1] = t:await()
+    end
+    assert.same({ 1, 2, 3 }, order)
+  end)
+
+  it("as_completed cancels and joins the rest when the loop is left", function()
+    local slow = rille.spawn(after(100))
+    for t in rille.as_completed { rille.spawn(after(1)), slow } do
+      t:await()
+      break
+    end
+    assert.equal("done", slow:status())
+  end)
+
+  it("map bounds its concurrency and keeps order", function()
+    local running, most = 0, 0
+    local list = rille.map({ 5, 4, 3, 2, 1 }, function(x, i)
+      running = running + 1
+      most = math.max(most, running)
+      rille.sleep(x)
+      running = running - 1
+      return x * 10 + i
+    end, { concurrency = 2 })
+    assert.same({ 51, 42, 33, 24, 15, n = 5 }, list)
+    assert.equal(2, most)
+  end)
+
+  it("map fails fast", function()
+    local calls = 0
+    local ok, err = pcall(rille.map, { 1, 2, 3, 4 }, function(x)
+      calls = calls + 1
+      rille.sleep(x)
+      error("at " .. x, 0)
+    end, { concurrency = 2 })
+    assert.is_false(ok)
+    assert.equal("at 1", err)
+    assert.equal(2, calls)
+    assert.has_error(function() rille.map({}, print, { concurency = 2 }) end)
+  end)
+
+  it("group returns the body's values after joining all children", function()
+    local ended = false
+    local a, b = rille.group(function(g)
+      g:spawn(function()
+        rille.sleep(1)
+        ended = true
+      end)
+      return "a", "b"
+    end)
+    assert.is_true(ended)
+    assert.same({ "a", "b" }, { a, b })
+  end)
+
+  it("group raises the first failure and keeps the rest as suppressed", function()
+    local first, second = { "first" }, { "second" }
+    local ok, err = pcall(rille.group, function(g)
+      g:spawn(fail_after(1, first))
+      g:spawn(function()
+        rille.catch_cancel(rille.sleep, 10)
+        error(second)
+      end)
+    end)
+    assert.is_false(ok)
+    assert.is_true(rawequal(first, err))
+    assert.is_true(rawequal(second, rille.suppressed(err)[1]))
+    assert.same({}, rille.suppressed("never raised"))
+  end)
+
+  it("group lets a child spawn into it while it is joining, and not after", function()
+    local kept, ran
+    rille.group(function(g)
+      kept = g
+      g:spawn(function()
+        rille.sleep(1)
+        g:spawn(function() ran = true end)
+      end)
+    end)
+    assert.is_true(ran)
+    local ok, err = pcall(kept.spawn, kept, function() end)
+    assert.is_false(ok)
+    assert.equal("CLOSED", err.code)
+  end)
+
+  it("group:start waits until the child says so", function()
+    rille.group(function(g)
+      local t0 = rille.now()
+      local port = g:start(function(started)
+        rille.sleep(1)
+        started(8080)
+        rille.sleep(100)
+      end)
+      assert.equal(8080, port)
+      assert.near(1, rille.now() - t0, 1e-6)
+      g:cancel()
+    end)
+    local ok, err = pcall(rille.group, function(g)
+      g:start(function() end)
+    end)
+    assert.is_false(ok)
+    assert.equal("BROKEN", err.code)
+  end)
+
+  it("select does exactly one of its cases", function()
+    local a, b = rille.channel(), rille.channel()
+    rille.group(function(g)
+      g:spawn(function()
+        rille.sleep(1)
+        b:send("from b")
+      end)
+      assert.same({ 2, "from b" }, { rille.select { a:receiving(), b:receiving() } })
+      g:spawn(function() assert.equal("v", a:recv()) end)
+      rille.yield()
+      assert.same({ 1 }, { rille.select { a:sending("v"), b:receiving() } })
+      assert.same({ 2 }, { rille.select { a:receiving(), rille.after(1) } })
+      local l = rille.lock()
+      local index, held = rille.select { l:acquiring(), rille.after(1) }
+      assert.equal(1, index)
+      assert.equal(rille.current(), l:owner())
+      held:release()
+    end)
+  end)
+
+  it("select leaves the cases that did not happen as they were", function()
+    local a, b = rille.channel(), rille.channel(1)
+    rille.group(function(g)
+      g:spawn(function() rille.select { a:sending(1), b:sending(2) } end)
+      rille.yield()
+      assert.equal(2, b:recv())
+      assert.is_false((a:try_recv()))
+      assert.is_false((b:try_recv()))
+    end)
+  end)
+
+  it("select is fair between ready cases", function()
+    local a, b = rille.channel(200), rille.channel(200)
+    local counts = { 0, 0 }
+    for _ = 1, 200 do
+      a:send(1)
+      b:send(1)
+    end
+    for _ = 1, 200 do
+      local i = rille.select { a:receiving(), b:receiving() }
+      counts[i] = counts[i] + 1
+    end
+    assert.is_true(counts[1] > 50 and counts[2] > 50)
+  end)
+
+  it("select refuses what is not a case", function()
+    assert.has_error(function() rille.select { rille.channel() } end)
+    assert.has_error(function() rille.select {} end)
+  end)
+
+  it("var is inherited at spawn and restored", function()
+    local user = rille.var("nobody")
+    assert.equal("nobody", user:get())
+    local inside = {}
+    local result = user:with("ada", function(x)
+      inside[1] = user:get()
+      rille.gather(function()
+        inside[2] = user:get()
+        user:with(nil, function() inside[3] = user:get() == nil end)
+      end)
+      rille.spawn(function()
+        rille.sleep(1)
+        inside[4] = user:get()
+      end):await()
+      return x
+    end, "x")
+    assert.same({ "ada", "ada", true, "ada" }, inside)
+    assert.equal("x", result)
+    assert.equal("nobody", user:get())
+  end)
+end)
