@@ -67,7 +67,7 @@ describe("waiting works inside", function()
     end
     local sum = 0
     for v in numbers(4, 4) do sum = sum + v end
-    assert.equal(56, sum)
+    assert.equal(84, sum)
   end)
 
   it("the <close> handler of a wrap that fails", function()
@@ -126,19 +126,24 @@ describe("coroutines", function()
   end)
 
   it("nested close does not overflow the C stack", function()
-    local previous
+    local previous, told
     for _ = 1, 20000 do
       local inner = previous
       local co = coroutine.create(function()
-        local _ <close> = setmetatable({}, { __close = function() if inner then coroutine.close(inner) end end })
+        local _ <close> = setmetatable({}, {
+          __close = function()
+            local ok, err = true, nil
+            if inner then ok, err = coroutine.close(inner) end
+            told = told or not ok and err
+          end,
+        })
         coroutine.yield()
       end)
       coroutine.resume(co)
       previous = co
     end
-    local ok, err = coroutine.close(previous)
-    assert.is_false(ok)
-    assert.truthy(tostring(err):find("C stack overflow"))
+    coroutine.close(previous)
+    assert.truthy(tostring(told):find("C stack overflow"))
   end)
 
   it("that fail keep their stack for debug.traceback", function()

@@ -12,7 +12,9 @@
 
 static int protected(lua_State *L, int status, lua_KContext mark, int extra) {
   bool failed = status != LUA_OK && status != LUA_YIELD;
-  rl_protect_done(L, mark, failed);
+  // Behind a message handler the error may be what that made of a cancellation: it has seen it, and
+  // nothing is lost.
+  rl_protect_done(L, mark, failed && extra == 0);
   if (!failed) return lua_gettop(L) - extra;
   lua_pushboolean(L, 0);
   lua_pushvalue(L, -2);

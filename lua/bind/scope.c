@@ -75,6 +75,20 @@ static bool in_flight(lua_State *L, const rl_task *t) {
   return t->unwinding && rl_is_error(L, -1, "CANCELLED");
 }
 
+// An error suppressed by a cancellation that ends here is nobody else's any more.
+bool rl_promote_suppressed(lua_State *L) {
+  if (!rl_push_suppressed(L, -1)) return false;
+  int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
+  luaL_checkstack(L, 6, "error object");
+  lua_rawgeti(L, list, 1);
+  for (int i = 2; i <= count; i++) {
+    lua_rawgeti(L, list, i);
+    rl_suppress(L, -2);
+  }
+  lua_remove(L, list);
+  return true;
+}
+
 // Failed tasks whose handles nobody has awaited: their errors are the scope's.
 static void settle_unclaimed(lua_State *L, rl_scope *s) {
   if (!s->unclaimed) return;
@@ -90,6 +104,7 @@ static void settle_unclaimed(lua_State *L, rl_scope *s) {
     if (!h->claimed) {
       h->claimed = true;
       lua_getiuservalue(L, -1, 1);
+      if (h->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(L)) lua_replace(L, -2);
       rl_trace_spawned(L, -1, h->site);
       rl_scope_fail(L, s);
     }
@@ -106,9 +121,16 @@ static verdict raise_timeout(lua_State *L) {
   return RAISE;
 }
 
-static verdict with_failure(lua_State *L, rl_body body, rl_leaving how, rl_because because) {
-  if (body != RL_BODY_TIMEOUT || how != RL_ABSORBS || because != RL_BECAUSE_DEADLINE) return RAISE;
-  raise_timeout(L);
+// A failure in a scope that a deadline or a cancel has ended came second: it is suppressed by that.
+static verdict with_failure(lua_State *L, rl_scope *s, rl_leaving how) {
+  rl_task *t = rl_current(L);
+  if (s->body == RL_BODY_TIMEOUT && how == RL_ABSORBS && s->because == RL_BECAUSE_DEADLINE) {
+    raise_timeout(L);
+  } else if (s->body == RL_BODY_TASK && how != RL_LEAVES && s->because != RL_BECAUSE_FAILURE) {
+    rl_push_cancelled(L, how == RL_PASSES ? t->unwinding : s);
+  } else {
+    return RAISE;
+  }
   lua_insert(L, -2);
   rl_suppress(L, -2);
   return RAISE;
@@ -120,22 +142,11 @@ static verdict absorbed(lua_State *L, rl_body body, rl_scope *s) {
     case RL_BODY_TIMEOUT:
       return s->because == RL_BECAUSE_DEADLINE ? raise_timeout(L) : RETURN_NOTHING;
     case RL_BODY_MOVE_ON: return RETURN_FALSE;
-    case RL_BODY_TASK: rl_push_cancelled(L, s); return RAISE;
+    case RL_BODY_TASK:
+      if (s->ok) rl_push_cancelled(L, s);
+      return RAISE;
     default: return RETURN_NOTHING;
   }
-}
-
-// An error suppressed by a cancellation that ends here is nobody else's any more.
-static bool promote_suppressed(lua_State *L) {
-  if (!rl_push_suppressed(L, -1)) return false;
-  int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
-  lua_rawgeti(L, list, 1);
-  for (int i = 2; i <= count; i++) {
-    lua_rawgeti(L, list, i);
-    rl_suppress(L, -2);
-  }
-  lua_remove(L, list);
-  return true;
 }
 
 static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
@@ -150,9 +161,9 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
     } else {
       rl_trace_transit(L, -1, 0);
     }
-    return with_failure(L, body, how, s->because);
+    return with_failure(L, s, how);
   }
-  if (!s->ok && how == RL_ABSORBS && promote_suppressed(L)) return RAISE;
+  if (!s->ok && how == RL_ABSORBS && body != RL_BODY_TASK && rl_promote_suppressed(L)) return RAISE;
   if (how == RL_PASSES) {
     if (s->ok) rl_push_cancelled(L, t->unwinding);
     return RAISE;

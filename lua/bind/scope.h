@@ -30,6 +30,10 @@ int rl_scope_finish(lua_State *L, rl_scope *s, rl_body body, int base, bool ok, 
 // A member has failed with the error at the top; pops it. The first failure cancels the scope.
 void rl_scope_fail(lua_State *L, rl_scope *s);
 
+// Pushes the first error suppressed by the cancellation at the top, with the others as suppressed
+// by it; false if there is none. What a cancellation suppressed is nobody else's once it has ended.
+bool rl_promote_suppressed(lua_State *L);
+
 // The failure of `s`, if any, pushed.
 bool rl_scope_push_failure(lua_State *L, rl_scope *s);
 

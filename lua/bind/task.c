@@ -175,8 +175,12 @@ static int body_over(lua_State *L, int status, lua_KContext ctx) {
   t->finishing = true;
   if (t->scope->owner != t) {
     if (ok) return end_task(L, LUA_OK, 1);
-    bool cancelled = t->unwinding && rl_is_error(L, -1, "CANCELLED");
-    rl_state_of(L)->current->ended = cancelled ? RL_ENDED_CANCELLED : RL_ENDED_FAILED;
+    rl_state_of(L)->current->ended = t->unwinding ? RL_ENDED_CANCELLED : RL_ENDED_FAILED;
+    if (t->unwinding && !rl_is_error(L, -1, "CANCELLED")) {
+      rl_push_cancelled(L, t->unwinding);
+      lua_insert(L, -2);
+      rl_suppress(L, -2);
+    }
     return 1;
   }
   rl_scope *own = rl_task_own_scope(t);
@@ -234,36 +238,37 @@ static void keep_orphan(rl_state *st) {
   st->orphan_count++;
 }
 
-// A cancellation's suppressed errors are failures of their own.
-static void find_hidden_failure(rl_ltask *t, lua_State *co) {
-  if (t->ended != RL_ENDED_CANCELLED || !rl_push_suppressed(co, -1)) return;
-  lua_rawgeti(co, -1, 1);
-  lua_remove(co, -2);
-  lua_remove(co, -2);
-  t->ended = RL_ENDED_FAILED;
-}
-
+// The handle of a task that has failed is at the top of st->L: who hears of it?
 static void tell_failure(rl_state *st, rl_ltask *t, rl_handle *h, bool awaited) {
-  rl_scope *home = rl_task_home(&t->core);
   lua_State *L = st->L;
   if (t->mode == RL_MODE_SPAWN) {
     h->claimed = true;
     lua_getiuservalue(L, -1, 1);
+    if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(L)) lua_replace(L, -2);
     rl_trace_spawned(L, -1, t->site);
-    rl_scope_fail(L, home);
+    rl_scope_fail(L, rl_task_home(&t->core));
   } else if (awaited || h->claimed) {
     h->claimed = true;
   } else if (t->mode == RL_MODE_ASYNC) {
-    keep_unclaimed(st, home);
+    keep_unclaimed(st, rl_task_home(&t->core));
   } else {
     keep_orphan(st);
   }
 }
 
+// A cancellation that has suppressed errors hides failures.
+static bool has_failed(const rl_ltask *t, lua_State *co) {
+  if (t->ended != RL_ENDED_CANCELLED) return t->ended == RL_ENDED_FAILED;
+  bool hides = rl_push_suppressed(co, -1);
+  if (hides) lua_pop(co, 1);
+  return hides;
+}
+
 static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
   lua_State *L = st->L;
+  int top = lua_gettop(L);
   bool awaited = !rl_lot_empty(&t->core.waiters);
-  bool failed = t->ended == RL_ENDED_FAILED;
+  bool failed = t->ended != RL_ENDED_OK && has_failed(t, co);
   if (failed) {
     rl_push_handle(L, t);
   } else if (!push_live_handle(L, t)) {
@@ -274,13 +279,13 @@ static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count)
   h->ended = t->ended;
   h->task = NULL;
   if (failed) tell_failure(st, t, h, awaited);
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
 
 void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   rl_co co = {t->L, t->anchor};
-  find_hidden_failure(t, co.L);
   if (t->mode == RL_MODE_CHILD) {
+    if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(co.L)) t->ended = RL_ENDED_FAILED;
     t->child->ended(t, co.L, count, t->ended);
   } else {
     end_with_handle(st, t, co.L, count);
@@ -346,6 +351,7 @@ void rl_report_orphans(rl_state *st) {
     if (!h->claimed) {
       h->claimed = st->failed = true;
       lua_getiuservalue(L, -1, 1);
+      if (h->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(L)) lua_replace(L, -2);
       rl_trace_spawned(L, -1, h->site);
       rl_push_report(L, -1);
       rl_report_text(st, lua_tostring(L, -1));

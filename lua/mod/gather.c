@@ -64,8 +64,7 @@ static void prepare(rl_ltask *t, lua_State *co) {
   } else {
     lua_pushvalue(g->L, t->index);
   }
-  if (lua_type(g->L, -1) == LUA_TUSERDATA)
-    lua_pushcfunction(co, await_member);
+  if (lua_type(g->L, -1) == LUA_TUSERDATA) lua_pushcfunction(co, await_member);
   lua_xmove(g->L, co, 1);
 }
 
