@@ -199,8 +199,8 @@ static int fail(lua_State *L, rl_http_box *b) {
   int status = status_of_failure(L, b);
   if (status && !c->committed) {
     if (b->conn.body_bad) c->last = true;
-    rl_push_message(L, -1);
-    rl_http_put_plain(b, status, lua_tostring(L, -1));
+    bool told = lua_istable(L, -1) && lua_getfield(L, -1, "message") == LUA_TSTRING;
+    rl_http_put_plain(b, status, told ? lua_tostring(L, -1) : rl_http_reason(status));
     return end_failed(L, b);
   }
   if (lua_isnil(L, R_ON_ERROR)) {

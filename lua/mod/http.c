@@ -18,12 +18,13 @@ enum { SERVER_HANDLER = 1, SERVER_ON_ERROR };
 enum { CONN_SERVER = 1, CONN_STREAM };
 
 static int server_gc(lua_State *L);
+static int server_close(lua_State *L);
 static int server_drain(lua_State *L);
 static int server_stats(lua_State *L);
 static const luaL_Reg server_methods[] = {
     {"drain", server_drain},
     {"stats", server_stats},
-    {"close", server_gc},
+    {"close", server_close},
     {"__gc", server_gc},
     {NULL, NULL},
 };
@@ -90,7 +91,7 @@ static int conn_gc(lua_State *L) {
 static int http_connection(lua_State *L) {
   server_box *server = rl_check_object(L, 1, &server_class);
   rl_stream *s = rl_check_open_stream(L, 2, "serve");
-  luaL_argcheck(L, server->server, 1, "is closed");
+  luaL_argcheck(L, server->server && rl_uvhandle_open(&server->server->handle), 1, "is closed");
   rl_http_box *b = rl_object_new(L, &conn_class, 2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, CONN_SERVER);
@@ -148,6 +149,12 @@ static int server_gc(lua_State *L) {
   if (!server) return 0;
   rl_http_server_close(server);
   rl_http_server_unref(server);
+  return 0;
+}
+
+static int server_close(lua_State *L) {
+  server_box *box = rl_check_object(L, 1, &server_class);
+  if (box->server) rl_http_server_close(box->server);
   return 0;
 }
 
