@@ -181,7 +181,8 @@ function server.serve(options)
     _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(),
     _listener = open_listener(options),
   }, Server)
-  self.host, self.port = self._listener:address()
+  local address = self._listener:address()
+  self.host, self.port = address.host or address.path, address.port
   local host = self.host:find ":" and "[" .. self.host .. "]" or self.host
   self.url = self.port and ("%s://%s:%d"):format(tls and "https" or "http", host, self.port)
   rille.spawn(self._run, self)
