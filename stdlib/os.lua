@@ -1,0 +1,88 @@
+-- rille.os: what the system tells of itself and of this process.
+local native = require "rille.native.os"
+
+local system = {}
+
+local Env = {}
+
+function Env.__index(_, name)
+  return native.getenv(name)
+end
+
+function Env.__newindex(_, name, value)
+  native.setenv(name, value ~= nil and tostring(value) or nil)
+end
+
+function Env.__pairs()
+  return pairs(native.environ())
+end
+
+function Env.__call(_, name)
+  if name == nil then
+    return native.environ()
+  end
+  return native.getenv(name)
+end
+
+--- The environment: `os.env.HOME`, `for name, value in pairs(os.env)`. `os.env()` is a copy. Setting a variable changes this
+--- process and the children it starts; do it before other threads run.
+system.env = setmetatable({}, Env)
+
+--- The process's number.
+--- @type integer
+system.pid = native.pid()
+
+--- The kernel's name, release and machine.
+--- @type string
+system.name, system.release, system.machine = native.system()
+
+--- The working directory.
+--- @return string
+--- @raise system errors of getcwd
+function system.cwd()
+  return native.cwd()
+end
+
+--- Changes the working directory, of every thread of the process.
+--- @param dir string
+--- @raise system errors of chdir
+function system.chdir(dir)
+  native.chdir(dir)
+end
+
+--- How many cores this process may use.
+--- @return integer
+function system.cpus()
+  return native.cpus()
+end
+
+--- Memory in bytes; `available`: without swapping, `resident`: of this process.
+--- @return { total: integer, free: integer, available: integer, resident: integer }
+function system.memory()
+  return native.memory()
+end
+
+--- @return string
+function system.hostname()
+  return native.hostname()
+end
+
+--- Seconds since the system started.
+--- @return number
+function system.uptime()
+  return native.uptime()
+end
+
+--- The load averages over 1, 5 and 15 minutes.
+--- @return number, number, number
+function system.load()
+  return native.load()
+end
+
+--- The user this process runs as; without a name where the system knows none.
+--- @return { uid: integer, gid: integer, name: string?, home: string?, shell: string? }
+function system.user()
+  return native.user()
+end
+
+return system
