@@ -13,7 +13,7 @@ local function check_options(options, known)
   return options
 end
 
-local connect_known = { path = true, tls = true }
+local connect_known = { host = true, port = true, path = true, tls = true }
 
 local function secure(conn, host, port, options)
   local settings = {}
@@ -33,7 +33,8 @@ local function secure(conn, host, port, options)
   error(result, 0)
 end
 
---- Connects to `host`, a name or an address, and `port`; or to a Unix socket: `net.connect{path=…}`. Waits. With several
+--- Connects to `host`, a name or an address, and `port`; or to a Unix socket: `net.connect{path=…}`;
+--- or to an address as `listener:address()` gives it. Waits. With several
 --- addresses the families take turns, a quarter of a second apart, and the first to answer wins (RFC 8305).
 --- @async
 --- @param host string|rille.net.ConnectOptions
@@ -42,7 +43,9 @@ end
 --- @return rille.Connection
 --- @raise ECONNREFUSED ENOENT EAI_NONAME …: the error of the first address
 function net.connect(host, port, options)
-  if type(host) == "table" then host, port, options = nil, nil, host end
+  if type(host) == "table" then
+    host, port, options = host.host, port or host.port, options or host
+  end
   options = check_options(options or {}, connect_known)
   if options.path then
     local conn = native.connect(options.path)
@@ -60,7 +63,7 @@ local function resolve(host, any)
   return dns.lookup(host)[1]
 end
 
-local listen_known = { path = true, backlog = true, reuse_port = true }
+local listen_known = { host = true, port = true, path = true, backlog = true, reuse_port = true }
 
 --- Listens on `host` (nil or "*": every address) and `port` (0: a free one, see `address`); or on a Unix socket:
 --- `net.listen{path=…}`.
@@ -71,7 +74,7 @@ local listen_known = { path = true, backlog = true, reuse_port = true }
 --- @return rille.Listener
 --- @raise EADDRINUSE EACCES EADDRNOTAVAIL …
 function net.listen(host, port, options)
-  if type(host) == "table" then host, port, options = nil, nil, host end
+  if type(host) == "table" then host, port, options = host.host, host.port, host end
   options = check_options(options or {}, listen_known)
   local backlog = options.backlog
   if backlog ~= nil and (math.type(backlog) ~= "integer" or backlog < 1 or backlog > 65535) then

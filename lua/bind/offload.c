@@ -123,6 +123,10 @@ static int after_job(lua_State *L, int status, lua_KContext ctx) {
   return err == 0 ? finish_job(L, job) : rl_offload_refuse(L, job, err);
 }
 
+// Whose turn it is: the tasks of one scope share theirs, so that a map over thousands does not hold
+// up a single job beside it.
+static const void *turn_of(rl_task *task) { return rl_task_home(task); }
+
 // Where a thread cannot be had for a share, its part is done here.
 static void submit_shares(rl_offload *job, rl_task *task) {
   for (int i = 1; i < job->parts; i++) {
@@ -131,7 +135,7 @@ static void submit_shares(rl_offload *job, rl_task *task) {
     share->work.run = on_share_run;
     share->work.done = on_share_done;
     job->open++;
-    if (rl_pool_submit(&job->state->cpu, &share->work, task) == 0) continue;
+    if (rl_pool_submit(&job->state->cpu, &share->work, turn_of(task)) == 0) continue;
     on_share_run(&share->work);
     job->open--;
   }
@@ -146,7 +150,7 @@ int rl_offload_run(lua_State *L, rl_offload *job) {
   job->work.done = on_done;
   job->open = 1;
   rl_op_begin(&job->op, task);
-  int err = rl_pool_submit(&job->state->cpu, &job->work, task);
+  int err = rl_pool_submit(&job->state->cpu, &job->work, turn_of(task));
   if (err < 0) {
     rl_op_finish(&job->op, err);
   } else {

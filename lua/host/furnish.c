@@ -70,6 +70,7 @@ void rl_runtime_furnish(lua_State *L, rille_runtime *rt) {
   rl_stdlib_open(L, no_env ? NULL : getenv("RILLE_STDLIB"), !(o->flags & RILLE_NO_CMODULES));
   rt->st.load = rl_stdlib_load;
   rl_base_open(L);
+  rl_output_open(L);
   if (o->load_module) add_host_searcher(L);
   if (o->argv) set_arg(L, o);
   lua_getglobal(L, "os");

@@ -34,6 +34,7 @@ struct rille_runtime {
   atomic_int exit_code;  // -1: not set
   atomic_int interrupt;  // a rille_status that ends the running code; 0: none
   bool deadlocked;
+  bool warnings, warning_continues;
   uint64_t close_grace;
   void (*closed)(void *);
   void *closed_ud;
@@ -87,6 +88,8 @@ void rl_ops_orphan(rille_runtime *rt);  // the runtime is gone; the host still h
 
 // Something has become ready outside a turn.
 void rl_runtime_stir(rille_runtime *rt);
+
+void rl_output_open(lua_State *L);
 
 // The state as a host finds it: modules, `arg`, limits, what flags take away. Raises.
 void rl_runtime_furnish(lua_State *L, rille_runtime *rt);

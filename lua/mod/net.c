@@ -1,5 +1,6 @@
 // rille.native.net: connecting and listening, TCP and Unix. Names to listen on are resolved by
 // stdlib/net.lua.
+#include "lua/bind/address.h"
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/stream.h"
@@ -246,18 +247,7 @@ static int listener_accepted(lua_State *L) {
   return 1;
 }
 
-// Addresses: host and port, or a path.
-
-static int push_address(lua_State *L, const struct sockaddr *sa) {
-  char host[RL_ADDR_TEXT];
-  rl_addr addr = {0};
-  memcpy(&addr.sa, sa,
-         sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-  rl_addr_host(sa, host, sizeof host);
-  lua_pushstring(L, host);
-  lua_pushinteger(L, rl_addr_port(&addr));
-  return 2;
-}
+// Addresses
 
 typedef int (*tcp_name)(const uv_tcp_t *, struct sockaddr *, int *);
 typedef int (*pipe_name)(const uv_pipe_t *, char *, size_t *);
@@ -269,9 +259,8 @@ static int push_name(lua_State *L, const void *uv, bool tcp, tcp_name of_tcp, pi
   size_t length = sizeof path;
   int err = tcp ? of_tcp(uv, (struct sockaddr *)&sa, &n) : of_pipe(uv, path, &length);
   if (err < 0) return rl_raise_sys(L, err, "address", NULL, NULL);
-  if (tcp) return push_address(L, (struct sockaddr *)&sa);
-  lua_pushlstring(L, path, length);
-  return 1;
+  if (tcp) return rl_push_address(L, (struct sockaddr *)&sa);
+  return rl_push_address_path(L, path, length);
 }
 
 static int listener_address(lua_State *L) {

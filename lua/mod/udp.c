@@ -1,4 +1,5 @@
 // rille.native.udp: datagram sockets. Addresses are numbers here; stdlib/net.lua resolves names.
+#include "lua/bind/address.h"
 #include "lua/bind/await.h"
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
@@ -49,14 +50,6 @@ static int udp_open(lua_State *L) {  // (address, port, bind, reuse)
   udp *box = rl_object_new(L, &udp_class, 0);
   box->u = rl_udp_open(&rl_state_of(L)->loop, &addr, bind, reuse, &err);
   return box->u ? 1 : rl_raise_sys(L, err, "bind", "address", lua_tostring(L, 1));
-}
-
-static int push_addr(lua_State *L, const rl_addr *addr) {
-  char host[RL_ADDR_TEXT];
-  rl_addr_host((const struct sockaddr *)&addr->sa, host, sizeof host);
-  lua_pushstring(L, host);
-  lua_pushinteger(L, rl_addr_port(addr));
-  return 2;
 }
 
 // Sending: stack is the socket, the data, and an address and port or nothing.
@@ -118,7 +111,7 @@ static int receive_now(lua_State *L, int status, lua_KContext ctx) {
   rl_datagram *d = rl_udp_first(u, &err);
   if (d) {
     lua_pushlstring(L, d->bytes, d->length);
-    int pushed = 1 + push_addr(L, &d->from);
+    int pushed = 1 + rl_push_host(L, (struct sockaddr *)&d->from.sa);
     rl_udp_drop(u);  // now that nothing can raise any more
     return pushed;
   }
@@ -178,14 +171,14 @@ static int udp_address(lua_State *L) {
   rl_udp *u = check_udp(L, "address");
   rl_addr addr;
   int n = sizeof addr.sa, err = uv_udp_getsockname(&u->uv, (struct sockaddr *)&addr.sa, &n);
-  return err < 0 ? check_done(L, err, "address") : push_addr(L, &addr);
+  return err < 0 ? check_done(L, err, "address") : rl_push_address(L, (struct sockaddr *)&addr.sa);
 }
 
 static int udp_peer(lua_State *L) {
   rl_udp *u = check_udp(L, "peer");
   rl_addr addr;
   int n = sizeof addr.sa, err = uv_udp_getpeername(&u->uv, (struct sockaddr *)&addr.sa, &n);
-  return err < 0 ? check_done(L, err, "peer") : push_addr(L, &addr);
+  return err < 0 ? check_done(L, err, "peer") : rl_push_address(L, (struct sockaddr *)&addr.sa);
 }
 
 static int udp_close(lua_State *L) {

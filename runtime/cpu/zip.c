@@ -26,6 +26,7 @@ int rl_zip_open_compressor(rl_zip *z, rl_zip_format format, int level) {
 int rl_zip_open_decompressor(rl_zip *z, rl_zip_format format, uint64_t limit) {
   int err = open_codec(z, format, false, 0);
   z->limit = limit;
+  z->decompressing = z->hungry = true;
   return err;
 }
 
@@ -43,6 +44,7 @@ void rl_zip_feed(rl_zip *z, const void *data, size_t size, rl_zip_mode mode) {
   z->in = data;
   z->in_size = size;
   z->mode = mode;
+  if (size > 0) z->hungry = false;
 }
 
 static int fail(rl_zip *z, const char *problem) {
@@ -69,10 +71,12 @@ int rl_zip_step(rl_zip *z, rl_buf *out, size_t quota) {
       int err = begin_next(z);
       if (err < 0) return err;
     }
-    if (z->ended && z->mode == RL_ZIP_FINISH) return 0;
+    if (z->ended) return 0;
     size_t room = quota < ROOM ? quota : ROOM, made = 0;
     if (!rl_buf_reserve(out, room)) return -ENOMEM;
-    int verdict = z->codec->step(z, (uint8_t *)rl_buf_tail(out), rl_buf_room(out), &made);
+    int verdict = z->hungry
+                      ? RL_ZIP_HUNGRY
+                      : z->codec->step(z, (uint8_t *)rl_buf_tail(out), rl_buf_room(out), &made);
     if (verdict < 0) return verdict;
     rl_buf_added(out, made);
     z->made += made;
@@ -81,6 +85,7 @@ int rl_zip_step(rl_zip *z, rl_buf *out, size_t quota) {
       int more = at_end(z);
       if (!more) return 0;
     } else if (verdict == RL_ZIP_HUNGRY) {
+      z->hungry = z->decompressing;
       return z->mode == RL_ZIP_FINISH ? fail(z, "the data is cut short") : 0;
     }
     if (rl_buf_len(out) - before >= quota || left - z->in_size >= quota) return 1;

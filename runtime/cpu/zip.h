@@ -20,8 +20,10 @@ struct rl_zip {
   size_t in_size;
   rl_zip_mode mode;
   uint64_t made, limit;  // bytes of output so far, and at most
-  bool ended;            // a whole stream has been seen or made
-  const char *problem;   // of a failure with RL_INVALID
+  bool decompressing;
+  bool hungry;          // of a decompressor: without input it would give nothing
+  bool ended;           // a whole stream has been seen or made
+  const char *problem;  // of a failure with RL_INVALID
 };
 
 // Negative: -ENOMEM. `limit` 0: none. A zeroed rl_zip may be closed.

@@ -1,0 +1,66 @@
+// What the connections of one HTTP server share: limits, the date, the flush before a poll.
+#include "runtime/io/http_conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static void on_prepare(uv_prepare_t *prepare) {
+  rl_http_server *server = rl_container_of(prepare->data, rl_http_server, handle);
+  for (rl_link *l; (l = rl_list_pop(&server->unflushed));) {
+    rl_http_conn_flush(rl_container_of(l, rl_http_conn, unflushed));
+  }
+}
+
+static void on_closed(rl_uvhandle *h) {
+  rl_http_server_unref(rl_container_of(h, rl_http_server, handle));
+}
+
+rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits, int *err) {
+  rl_http_server *server = calloc(1, sizeof *server);
+  *err = UV_ENOMEM;
+  if (!server) return NULL;
+  server->loop = loop;
+  server->limits = *limits;
+  rl_link_init(&server->conns);
+  rl_link_init(&server->unflushed);
+  *err = uv_prepare_init(loop->uv, &server->prepare);
+  if (*err < 0) {
+    free(server);
+    return NULL;
+  }
+  server->refs = 2;  // the caller's, and the handle's
+  rl_uvhandle_opened(&server->handle, loop, &server->prepare, on_closed);
+  uv_prepare_start(&server->prepare, on_prepare);
+  uv_unref((uv_handle_t *)&server->prepare);
+  return server;
+}
+
+void rl_http_server_unref(rl_http_server *server) {
+  RL_CHECK(server->refs > 0);
+  if (--server->refs == 0) free(server);
+}
+
+void rl_http_server_drain(rl_http_server *server) {
+  server->draining = true;
+  for (rl_link *l = server->conns.next; l != &server->conns; l = l->next) {
+    rl_http_conn *c = rl_container_of(l, rl_http_conn, link);
+    bool idle = !c->last && c->body_done && rl_stream_len(c->stream) == 0;
+    if (idle && rl_op_pending(&c->op)) rl_op_finish(&c->op, RL_CLOSED);
+  }
+}
+
+void rl_http_server_close(rl_http_server *server) {
+  rl_http_server_drain(server);
+  rl_uvhandle_close(&server->handle);
+}
+
+const char *rl_http_server_date(rl_http_server *server) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != server->date_second) {
+    server->date_second = now.tv_sec;
+    rl_http_date(server->date, now.tv_sec);
+  }
+  return server->date;
+}

@@ -1,0 +1,60 @@
+--- Cookies: the value of Set-Cookie, and signed values.
+local native = require "rille.native.http"
+
+local cookies = {}
+
+local known = { path = true, domain = true, max_age = true, expires = true, secure = true, http_only = true, same_site = true }
+
+--- A Set-Cookie value. HttpOnly and SameSite=Lax unless told otherwise.
+--- @param name string
+--- @param value string
+--- @param options {path: string?, domain: string?, max_age: integer?, expires: integer?, secure: boolean?, http_only: boolean?, same_site: string|false?}?
+--- @return string
+function cookies.cookie(name, value, options)
+  options = options or {}
+  for key in pairs(options) do
+    if not known[key] then error(("unknown option '%s'"):format(tostring(key)), 2) end
+  end
+  if not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no cookie name"):format(name), 2) end
+  if value:find '[%c "%,;\\\128-\255]' then error(("the value of cookie '%s' needs escaping"):format(name), 2) end
+  local parts = { name .. "=" .. value }
+  local function add(key, text)
+    text = tostring(text)
+    if text:find "[%c;]" then error(("cookie '%s': bad %s"):format(name, key), 3) end
+    parts[#parts + 1] = key .. "=" .. text
+  end
+  add("Path", options.path or "/")
+  if options.domain then add("Domain", options.domain) end
+  if options.max_age then add("Max-Age", math.floor(options.max_age)) end
+  if options.expires then add("Expires", native.date(options.expires)) end
+  if options.same_site ~= false then add("SameSite", options.same_site or "Lax") end
+  if options.secure then parts[#parts + 1] = "Secure" end
+  if options.http_only ~= false then parts[#parts + 1] = "HttpOnly" end
+  return table.concat(parts, "; ")
+end
+
+local function seal(value, secret)
+  return require("rille.hash").hmac("sha256", secret, value)
+end
+
+--- A value with its signature, safe in a cookie: the value is readable by the client, not changeable.
+--- @param value string
+--- @param secret string at least 16 bytes
+--- @return string
+function cookies.sign(value, secret)
+  if #secret < 16 then error("the secret is shorter than 16 bytes", 2) end
+  local text = require("rille.text").base64url(value)
+  return text .. "." .. seal(text, secret)
+end
+
+--- The value of a signed one; nil if the signature does not fit.
+--- @param signed string?
+--- @param secret string
+--- @return string?
+function cookies.unsign(signed, secret)
+  local text, seen = (signed or ""):match "^([%w_%-]*)%.(%x+)$"
+  if not text or not require("rille.hash").equal(seal(text, secret), seen) then return nil end
+  return require("rille.text").unbase64url(text)
+end
+
+return cookies

@@ -1,0 +1,138 @@
+--- multipart/form-data, part by part, without holding more than a chunk.
+local multipart = {}
+
+local function refuse(status, message)
+  error({ status = status, code = "EINVAL", message = message }, 0)
+end
+
+local function boundary_of(request)
+  local kind = request.headers["content-type"] or ""
+  if not kind:lower():find "^%s*multipart/" then refuse(415, "a multipart body is expected") end
+  local boundary = kind:match '[Bb][Oo][Uu][Nn][Dd][Aa][Rr][Yy]="([^"]+)"'
+    or kind:match "[Bb][Oo][Uu][Nn][Dd][Aa][Rr][Yy]=([^;%s]+)"
+  if not boundary or #boundary > 70 then refuse(400, "the multipart boundary is missing or too long") end
+  return boundary
+end
+
+-- Bytes up to a delimiter, taken from a stream in pieces.
+local Source = {}
+Source.__index = Source
+
+function Source:fill()
+  local chunk = self.body:read()
+  if not chunk then refuse(400, "the multipart body ends too early") end
+  self.buffer = self.buffer .. chunk
+end
+
+-- A piece of what comes before `mark`, and whether the mark follows it (and has been taken).
+function Source:piece(mark)
+  while true do
+    local at, stop = self.buffer:find(mark, 1, true)
+    if at then
+      local piece = self.buffer:sub(1, at - 1)
+      self.buffer = self.buffer:sub(stop + 1)
+      return piece, true
+    end
+    local safe = #self.buffer - #mark
+    if safe > 0 then
+      local piece = self.buffer:sub(1, safe)
+      self.buffer = self.buffer:sub(safe + 1)
+      return piece, false
+    end
+    self:fill()
+  end
+end
+
+--- @class rille.http.Part
+--- @field name string?
+--- @field filename string? as the client wrote it: never use it as a path
+--- @field type string?
+--- @field headers table<string, string>
+local Part = {}
+Part.__index = Part
+
+--- The next piece, or with "a" the rest; nil at the end.
+--- @async
+function Part:read(format)
+  if self._done then return format == "a" and "" or nil end
+  if format == "a" then
+    local pieces = {}
+    for piece in self.read, self do pieces[#pieces + 1] = piece end
+    return table.concat(pieces)
+  end
+  while not self._done do
+    local piece, last = self._source:piece(self._mark)
+    self._done = last
+    if piece ~= "" then return piece end
+  end
+  return nil
+end
+
+--- Iterates over the pieces.
+function Part:chunks()
+  return function() return self:read() end
+end
+
+local function parameter(value, name)
+  return value:match(";%s*" .. name .. '="([^"]*)"') or value:match(";%s*" .. name .. "=([^;%s]+)")
+end
+
+local function read_head(source, limit)
+  local text = ""
+  while true do
+    local piece, last = source:piece "\r\n"
+    text = text .. piece
+    if #text > limit then refuse(400, "the head of a part is too long") end
+    if last then
+      if piece == "" then break end
+      text = text .. "\n"
+    end
+  end
+  local headers = {}
+  for line in text:gmatch "[^\n]+" do
+    local name, value = line:match "^([^%s:]+):%s*(.-)%s*$"
+    if not name then refuse(400, "the head of a part is malformed") end
+    headers[name:lower()] = value
+  end
+  return headers
+end
+
+local function new_part(source, mark, limit)
+  local headers = read_head(source, limit)
+  local disposition = headers["content-disposition"] or ""
+  return setmetatable({
+    headers = headers, name = parameter(disposition, "name"), filename = parameter(disposition, "filename"),
+    type = headers["content-type"], _source = source, _mark = mark, _done = false,
+  }, Part)
+end
+
+function multipart.parts(request, options)
+  options = options or {}
+  local limit, most = options.head or 16 * 1024, options.parts or 1000
+  local boundary = boundary_of(request)
+  local source = setmetatable({ body = request.body, buffer = "\r\n" }, Source)
+  local mark = "\r\n--" .. boundary
+  local part, count, over = nil, 0, false
+  return function()
+    if over then return nil end
+    if part then
+      while part:read() do end
+    else
+      repeat local _, found = source:piece(mark) until found -- what stands before the first part is nothing
+    end
+    while #source.buffer < 2 do source:fill() end
+    local after = source.buffer:sub(1, 2)
+    source.buffer = source.buffer:sub(3)
+    if after == "--" then
+      over = true
+      return nil
+    end
+    if after ~= "\r\n" then refuse(400, "the multipart body is malformed") end
+    count = count + 1
+    if count > most then refuse(413, "the multipart body has too many parts") end
+    part = new_part(source, mark, limit)
+    return part
+  end
+end
+
+return multipart

@@ -1,0 +1,85 @@
+--- Answers that handlers return.
+local respond = {}
+
+local function with(headers, extra)
+  local all = {}
+  for name, value in pairs(headers) do all[name] = value end
+  for name, value in pairs(extra or {}) do
+    for known in pairs(all) do
+      if known:lower() == name:lower() then all[known] = nil end
+    end
+    all[name] = value
+  end
+  return all
+end
+
+--- A JSON answer.
+--- @param value any
+--- @param options {status: integer?, headers: table?}?
+function respond.json(value, options)
+  options = options or {}
+  return {
+    status = options.status or 200,
+    headers = with({ ["Content-Type"] = "application/json" }, options.headers),
+    body = require("rille.json").encode(value),
+  }
+end
+
+--- An HTML answer.
+--- @param text string
+--- @param options {status: integer?, headers: table?}?
+function respond.html(text, options)
+  options = options or {}
+  return {
+    status = options.status or 200,
+    headers = with({ ["Content-Type"] = "text/html; charset=utf-8" }, options.headers),
+    body = text,
+  }
+end
+
+--- Sends the client elsewhere: 302, or the given status.
+--- @param location string
+--- @param status integer?
+function respond.redirect(location, status)
+  return { status = status or 302, headers = { Location = location }, body = "" }
+end
+
+--- Raises an error that is answered with `status` (400 to 499) and `message`.
+--- @param status integer
+--- @param message string?
+--- @raise always
+function respond.error(status, message)
+  message = message or require("rille.native.http").reason(status)
+  error({ status = status, code = "EINVAL", message = message }, 0)
+end
+
+local function event(data, options)
+  local lines = {}
+  options = options or {}
+  for _, name in ipairs { "event", "id" } do
+    local value = options[name]
+    if value then
+      value = tostring(value)
+      if value:find "[\r\n%z]" then error(name .. " holds a line end", 3) end
+      lines[#lines + 1] = name .. ": " .. value
+    end
+  end
+  if options.retry then lines[#lines + 1] = ("retry: %d"):format(math.floor(options.retry * 1000)) end
+  for line in (tostring(data):gsub("\r\n?", "\n") .. "\n"):gmatch "(.-)\n" do
+    lines[#lines + 1] = "data: " .. line
+  end
+  return table.concat(lines, "\n") .. "\n\n"
+end
+
+--- Server-sent events: `produce(send)` runs while the client listens; `send(data, {event=, id=, retry=})`.
+--- @param produce fun(send: fun(data: string, options: table?))
+function respond.sse(produce)
+  return {
+    headers = { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-cache", ["X-Accel-Buffering"] = "no" },
+    body = coroutine.wrap(function()
+      produce(function(data, options) coroutine.yield(event(data, options)) end)
+    end),
+  }
+end
+
+return respond

@@ -1,0 +1,192 @@
+--- http.serve: listens, gives each connection a task, drains when it is told to end.
+local rille = require "rille"
+local net = require "rille.net"
+local native = require "rille.native.http"
+
+local server = {}
+
+--- @class rille.http.Server
+--- @field host string the address it listens on, or the path of a Unix socket
+--- @field port integer?
+--- @field url string
+local Server = {}
+Server.__index = Server
+
+local known = {
+  host = "string", port = "integer", path = "string", listener = "userdata", tls = "table", handler = "callable",
+  on_error = "callable", limits = "table", workers = "integer", max_connections = "integer", grace = "number",
+  backlog = "integer", reuse_port = "boolean",
+}
+
+local function is(value, kind)
+  if kind == "integer" then return math.type(value) == "integer" end
+  if kind == "callable" then
+    local meta = getmetatable(value)
+    return type(value) == "function" or (type(meta) == "table" and meta.__call ~= nil)
+  end
+  return type(value) == kind
+end
+
+local function check(options)
+  if type(options) ~= "table" then
+    error(("bad argument #1 to 'serve' (table expected, got %s)"):format(type(options)), 3)
+  end
+  for name, value in pairs(options) do
+    local kind = known[name]
+    if not kind then error(("unknown option '%s'"):format(tostring(name)), 3) end
+    if not is(value, kind) then
+      error(("option '%s': %s expected, got %s"):format(name, kind, type(value)), 3)
+    end
+  end
+  if not options.handler then error("option 'handler' is needed", 3) end
+end
+
+-- What a request's own limits say, and the ones that are not the native part's.
+local function split_limits(limits)
+  local rest = {}
+  for name, value in pairs(limits or {}) do rest[name] = value end
+  local handshake = rest.handshake_time or 10
+  rest.handshake_time = nil
+  return rest, handshake
+end
+
+local function open_listener(options)
+  if options.listener then return options.listener end
+  if options.path then return net.listen { path = options.path } end
+  return net.listen(options.host or "127.0.0.1", options.port or 8080,
+    { backlog = options.backlog, reuse_port = options.reuse_port })
+end
+
+function Server:_report(err)
+  if self._on_error then
+    pcall(self._on_error, err)
+  else
+    io.stderr:write("rille.http: ", tostring(err), "\n")
+  end
+end
+
+function Server:_secure(stream)
+  local wrapped = rille.timeout(self._handshake, require("rille.tls").server, stream, self._tls)
+  return wrapped, wrapped:alpn()
+end
+
+function Server:_connection(stream)
+  local raw <close> = stream
+  local protocol
+  if self._tls then
+    local ok, wrapped, alpn = pcall(self._secure, self, stream)
+    if not ok then return end -- a client that cannot do TLS is no fault of the program
+    stream, protocol = wrapped, alpn
+  end
+  local secured <close> = stream
+  if protocol == "h2" then return self._h2(self, stream) end
+  local conn <close> = native.connection(self._native, stream)
+  native.run(conn)
+end
+
+function Server:_accept(group)
+  local room = self._max and rille.semaphore(self._max)
+  while true do
+    if room then room:acquire() end
+    local ok, stream = pcall(self._listener.accept, self._listener)
+    if ok then
+      if not self._unix then stream:set { nodelay = true } end
+      group:spawn(function()
+        local served, err = pcall(self._connection, self, stream)
+        if room then room:release() end
+        if not served then self:_report(err) end
+      end)
+    elseif self._stopping or stream.code == "CLOSED" then
+      return
+    elseif room then
+      room:release()
+      self:_report(stream)
+      rille.sleep(0.1)
+    else
+      self:_report(stream)
+      rille.sleep(0.1)
+    end
+  end
+end
+
+-- Connections live in a group of their own, shielded, so that a cancellation ends the accepting first and them last.
+function Server:_run()
+  local group, ended = nil, rille.event()
+  local keeper = rille.async(function()
+    rille.shield(rille.group, function(g)
+      group = g
+      ended:wait()
+    end)
+  end)()
+  while not group do rille.yield() end
+  rille.catch_cancel(self._accept, self, group)
+  self._stopping = true
+  self._listener:close()
+  self._native:drain()
+  ended:set()
+  rille.catch_cancel(rille.move_on_after, self._grace, keeper.await, keeper)
+  group:cancel { grace = 1 }
+  rille.catch_cancel(keeper.await, keeper)
+  self._native:close()
+  self._stopped:set()
+end
+
+--- Stops accepting, lets what is being answered end, and waits for that: at most `grace` seconds.
+--- @async
+function Server:stop()
+  self._stopping = true
+  self._listener:close()
+  self._stopped:wait()
+end
+
+--- Waits until it has ended.
+--- @async
+function Server:wait() self._stopped:wait() end
+
+--- Begins to stop. Does not wait.
+function Server:close()
+  self._stopping = true
+  self._listener:close()
+end
+
+Server.__close = Server.close
+
+--- Counters since the start: accepted, requests, refused, timeouts, bytes_out, open, answers_2xx to answers_5xx.
+--- @return table<string, integer>
+function Server:stats() return self._native:stats() end
+
+--- Serves HTTP in tasks of the caller's scope: returns at once, and the scope ends when the server does. Cancelling the
+--- scope stops accepting, then gives requests under way `grace` seconds (5).
+--- @async
+--- @param options {host: string?, port: integer?, path: string?, listener: rille.Listener?, tls: table?, handler: fun(request: rille.http.Request): any, on_error: fun(err: any, request: rille.http.Request?)?, limits: table?, workers: integer?, max_connections: integer?, grace: number?}
+--- @return rille.http.Server
+--- @raise EADDRINUSE EACCES …
+function server.serve(options)
+  check(options)
+  if options.workers and options.workers > 1 then
+    return require("rille.http.workers").serve(options, server.serve)
+  end
+  local tls
+  if options.tls then
+    tls = {}
+    for name, value in pairs(options.tls) do tls[name] = value end
+    local h2 = pcall(require, "rille.native.http2")
+    tls.alpn = tls.alpn or (h2 and { "h2", "http/1.1" } or { "http/1.1" })
+    require("rille.tls").check(tls)
+  end
+  local limits, handshake = split_limits(options.limits)
+  local self = setmetatable({
+    _native = native.server(options.handler, options.on_error, limits),
+    _on_error = options.on_error, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
+    _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(),
+    _listener = open_listener(options),
+  }, Server)
+  local address = self._listener:address()
+  self.host, self.port = address.host or address.path, address.port
+  local host = self.host:find ":" and "[" .. self.host .. "]" or self.host
+  self.url = self.port and ("%s://%s:%d"):format(tls and "https" or "http", host, self.port)
+  rille.spawn(self._run, self)
+  return self
+end
+
+return server

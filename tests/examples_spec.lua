@@ -1,0 +1,33 @@
+-- Every script in examples/ runs to its end by itself, with status 0, and shows what it is for.
+local program = arg[-1]
+
+-- What the output must hold, as patterns; a script that is not listed must only print something.
+local shown = {
+  ["tour.lua"] = { "timers", "clients", "files" },
+  ["gather.lua"] = { "1%.%d+" },
+  ["echo_server.lua"] = { "echo" },
+  ["sha256sum.lua"] = { "agree" },
+}
+
+local function lines_of(command)
+  local pipe = assert(io.popen(command))
+  local list = {}
+  for line in pipe:lines() do list[#list + 1] = line end
+  pipe:close()
+  return list
+end
+
+describe("examples", function()
+  for _, path in ipairs(lines_of "ls examples/*.lua 2>/dev/null") do
+    it("runs " .. path, function()
+      local pipe = assert(io.popen(("timeout -k 1 25 %s %s 2>&1 </dev/null"):format(program, path)))
+      local output = pipe:read "a"
+      local _, how, status = pipe:close()
+      assert.equal("exit 0", how .. " " .. status, output)
+      assert.matches("%S", output)
+      for _, pattern in ipairs(shown[path:match "[^/]+$"] or {}) do
+        assert.matches(pattern, output)
+      end
+    end)
+  end
+end)

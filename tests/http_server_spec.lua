@@ -1,0 +1,435 @@
+-- The HTTP/1 server: raw requests and what must come of them; handlers that do wrong; limits; draining.
+local rille = require "rille"
+local http = require "rille.http"
+local net = require "rille.net"
+
+local function serve(handler, options)
+  options = options or {}
+  options.port, options.handler = 0, handler
+  options.on_error = options.on_error or function() end
+  return http.serve(options)
+end
+
+-- Everything the server answers to `bytes`, until it closes.
+local function raw(server, bytes, keep_open)
+  local conn <close> = net.connect("127.0.0.1", server.port)
+  pcall(conn.write, conn, bytes)
+  if not keep_open then pcall(conn.shutdown, conn) end
+  local got = {}
+  while true do
+    local ok, chunk = pcall(conn.read, conn)
+    if not ok or not chunk then break end
+    got[#got + 1] = chunk
+  end
+  return table.concat(got)
+end
+
+local function get(server, path, fields)
+  return raw(server, "GET " .. path .. " HTTP/1.1\r\nHost: a\r\n" .. (fields or "") .. "\r\n")
+end
+
+local function statuses(answer)
+  local list = {}
+  for status in answer:gmatch "HTTP/1%.1 (%d%d%d) " do
+    if status ~= "100" then list[#list + 1] = status end
+  end
+  return table.concat(list, " ")
+end
+
+local function unescape(text)
+  return (text:gsub("\\(.)(%x?%x?)", function(c, hex)
+    if c == "x" then return string.char(tonumber(hex, 16)) end
+    return (({ r = "\r", n = "\n", t = "\t" })[c] or c) .. hex
+  end))
+end
+
+local function corpus()
+  local cases, case = {}, nil
+  for line in io.lines "tests/data/http1_corpus.txt" do
+    local word, rest = line:match "^(%l+) (.*)$"
+    if word == "case" then
+      case = { name = rest, bytes = {} }
+      cases[#cases + 1] = case
+    elseif word == "send" then
+      local times, text = rest:match '^(%d*) ?"(.*)"$'
+      case.bytes[#case.bytes + 1] = unescape(text):rep(tonumber(times) or 1)
+    elseif word == "want" then
+      case.want = rest
+    end
+  end
+  return cases
+end
+
+describe("raw requests", function()
+  it("come to what the corpus says, and nothing behind a refused one is served", function()
+    local served = {}
+    local server <close> = serve(function(request)
+      served[#served + 1] = request.target
+      return tostring(#request:text())
+    end)
+    for _, case in ipairs(corpus()) do
+      local want = {}
+      for outcome in case.want:gmatch "%S+" do
+        if outcome ~= "more" then want[#want + 1] = outcome:match "^ok" and "200" or outcome end
+      end
+      local got = raw(server, table.concat(case.bytes))
+      -- A body cut short by the end of the stream may be answered with 400, or not at all.
+      local all = statuses(got)
+      local expected = table.concat(want, " ")
+      if case.want:find "more" then all = all:gsub(" ?400$", "") end
+      assert.equal(expected, all, case.name)
+    end
+    for _, target in ipairs(served) do assert.not_equal("/smuggled", target) end
+  end)
+
+  it("are served when they arrive byte by byte", function()
+    local server <close> = serve(function(request) return request:text() end)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:set { nodelay = true }
+    for c in ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"):gmatch "." do
+      conn:write(c)
+      rille.yield()
+    end
+    conn:shutdown()
+    assert.matches("\r\n\r\nabc$", conn:read "a")
+  end)
+
+  it("pipelined by the thousand are answered in order", function()
+    local server <close> = serve(function(request) return request.path end)
+    local parts, want = {}, {}
+    for i = 1, 2000 do
+      parts[i] = ("GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"):format(i)
+      want[i] = "/" .. i
+    end
+    local got = {}
+    for path in raw(server, table.concat(parts)):gmatch "\r\n\r\n(/%d+)" do got[#got + 1] = path end
+    assert.same(want, got)
+  end)
+end)
+
+describe("a request", function()
+  it("shows its parts", function()
+    local seen
+    local server <close> = serve(function(r)
+      seen = { r.method, r.path, r.raw_path, r.query.a, r.query_string, r.headers["x-THING"], r.cookies.k, r.host,
+        r.version, r.scheme, r.target }
+      return "ok"
+    end)
+    get(server, "/a%20b?a=%41+c&a=2", "X-Thing: v\r\nCookie: k=v; z=1\r\n")
+    assert.same({ "GET", "/a b", "/a%20b", "A c", "a=%41+c&a=2", "v", "v", "a", "1.1", "http", "/a%20b?a=%41+c&a=2" }, seen)
+  end)
+
+  it("with a bad escape is answered with 400", function()
+    local server <close> = serve(function(r) return r.path end)
+    assert.equal("400", statuses(get(server, "/%zz")))
+    assert.equal("400", statuses(get(server, "/%00")))
+  end)
+
+  it("keeps what a handler puts there", function()
+    local server <close> = serve(function(r)
+      r.user = "me"
+      return r.user
+    end)
+    assert.matches("me$", get(server, "/"))
+  end)
+
+  it("gives its body as a stream", function()
+    local server <close> = serve(function(r)
+      local lines = {}
+      for line in r.body:lines() do lines[#lines + 1] = line end
+      return table.concat(lines, "|")
+    end)
+    assert.matches("a|b|c$", raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\na\nb\nc\n"))
+  end)
+
+  it("tells forms, of both kinds", function()
+    local server <close> = serve(function(r)
+      local form = r:form()
+      local file = form.file
+      return (form.a or "") .. "|" .. (file and file.filename .. "|" .. file.type .. "|" .. file.data or "")
+    end)
+    assert.matches("x y|$", raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+      .. "Content-Length: 5\r\n\r\na=x+y"))
+    local body = '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; name="file"; '
+      .. 'filename="../../x"\r\nContent-Type: text/plain\r\n\r\nline\r\n--Cogus\r\n--B--\r\n'
+    assert.matches("1|../../x|text/plain|line\r\n%-%-Cogus$", raw(server,
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: " .. #body
+      .. "\r\n\r\n" .. body))
+  end)
+
+  for name, case in pairs {
+    ["without an end"] = { "B", '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1' },
+    ["with a boundary of 10,000 bytes"] = { ("x"):rep(10000), "" },
+    ["with a head without end"] = { "B", "--B\r\n" .. ("x"):rep(50000) },
+    ["with junk after a boundary"] = { "B", "--Bxx" },
+  } do
+    it("with a multipart body " .. name .. " is answered with 400", function()
+      local server <close> = serve(function(r)
+        r:form()
+        return "read"
+      end)
+      assert.equal("400", statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary="
+        .. case[1] .. "\r\nContent-Length: " .. #case[2] .. "\r\n\r\n" .. case[2])))
+    end)
+  end
+
+  it("with too many query names is told so", function()
+    local server <close> = serve(function(r) return r.query.a or "none" end)
+    assert.equal("400", statuses(get(server, "/?" .. ("a&"):rep(1500))))
+  end)
+
+  it("with 100-continue gets 100 once the body is wanted, or the answer alone", function()
+    local server <close> = serve(function(r) return r.path == "/read" and r:text() or "unread" end)
+    local head = " HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write("POST /read" .. head)
+    assert.equal("HTTP/1.1 100 Continue\r\n\r\n", conn:read(25))
+    conn:write "hi"
+    conn:shutdown()
+    assert.matches("hi$", conn:read "a")
+    local other = raw(server, "POST /skip" .. head, true)
+    assert.matches("unread$", other)
+    assert.is_nil(other:find("100 Continue", 1, true))
+  end)
+end)
+
+describe("an answer", function()
+  it("may be a table with lists of fields", function()
+    local server <close> = serve(function()
+      return { status = 201, headers = { ["X-A"] = 1, ["Set-Cookie"] = { "a=1", "b=2" } }, body = "made" }
+    end)
+    local answer = get(server, "/")
+    assert.matches("^HTTP/1.1 201 Created\r\n", answer)
+    assert.matches("\r\nX%-A: 1\r\n", answer)
+    assert.matches("\r\nSet%-Cookie: a=1\r\nSet%-Cookie: b=2\r\n", answer)
+    assert.matches("\r\n\r\nmade$", answer)
+  end)
+
+  it("streams from an iterator, in chunks or of a promised length", function()
+    local server <close> = serve(function(r)
+      local i = 0
+      local length = r.path == "/length" and { ["Content-Length"] = 6 } or nil
+      return { headers = length, body = function()
+        i = i + 1
+        rille.sleep(0.001)
+        return i <= 3 and "p" .. i or nil
+      end }
+    end)
+    assert.matches("Transfer%-Encoding: chunked\r\n\r\n2\r\np1\r\n2\r\np2\r\n2\r\np3\r\n0\r\n\r\n$", get(server, "/"))
+    assert.matches("Content%-Length: 6\r\n\r\np1p2p3$", get(server, "/length"))
+    local old = raw(server, "GET / HTTP/1.0\r\n\r\n")
+    assert.matches("Connection: close\r\n\r\np1p2p3$", old)
+  end)
+
+  it("to HEAD has the fields and no body", function()
+    local server <close> = serve(function() return ("x"):rep(100000) end)
+    local answer = raw(server, "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.matches("Content%-Length: 100000\r\n", answer)
+    assert.matches("\r\n\r\n$", answer)
+  end)
+
+  it("of 204 and 304 has no body and no length", function()
+    local server <close> = serve(function(r) return { status = tonumber(r.path:sub(2)), body = "gone" } end)
+    for _, status in ipairs { 204, 304 } do
+      local answer = get(server, "/" .. status)
+      assert.is_nil(answer:find("Content-Length", 1, true))
+      assert.matches("\r\n\r\n$", answer)
+    end
+  end)
+
+  it("that is large arrives whole at a slow reader", function()
+    local big = ("0123456789abcdef"):rep(1 << 18)
+    local server <close> = serve(function() return big end)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    local size, last = 0, ""
+    for chunk in conn:chunks() do
+      size, last = size + #chunk, chunk
+      rille.yield()
+    end
+    assert.is_true(size > #big and size < #big + 300)
+    assert.equal("abcdef", last:sub(-6))
+  end)
+
+  for name, answer in pairs {
+    ["CR LF in a value"] = { headers = { A = "b\r\nC: d" }, body = "" },
+    ["NUL in a value"] = { headers = { A = "b\0" }, body = "" },
+    ["a space in a name"] = { headers = { ["A B"] = "c" }, body = "" },
+    ["an empty name"] = { headers = { [""] = "c" }, body = "" },
+    ["a Transfer-Encoding of its own"] = { headers = { ["Transfer-Encoding"] = "chunked" }, body = "" },
+    ["a length that is not the body's"] = { headers = { ["Content-Length"] = 5 }, body = "four" },
+    ["an unknown field"] = { statos = 200 },
+    ["a status of 99"] = { status = 99 },
+    ["a body of a boolean"] = { body = true },
+  } do
+    it("with " .. name .. " is an error in the handler, and the client gets 500", function()
+      local told
+      local server <close> = serve(function() return answer end, { on_error = function(err) told = tostring(err) end })
+      assert.equal("500 500", statuses(raw(server, ("GET / HTTP/1.1\r\nHost: a\r\n\r\n"):rep(2))))
+      assert.matches("response", told)
+    end)
+  end
+
+  it("shorter or longer than its length closes the connection", function()
+    local server <close> = serve(function(r)
+      local done = false
+      return { headers = { ["Content-Length"] = r.path == "/long" and 2 or 9 }, body = function()
+        if done then return nil end
+        done = true
+        return "four"
+      end }
+    end)
+    for _, path in ipairs { "/long", "/short" } do
+      local got = raw(server, ("GET %s HTTP/1.1\r\nHost: a\r\n\r\n"):format(path):rep(2), true)
+      assert.equal("200", statuses(got))
+    end
+  end)
+end)
+
+describe("a handler's error", function()
+  it("before the answer is 500, and the connection goes on", function()
+    local server <close> = serve(function(r)
+      if r.path == "/bad" then error "boom" end
+      return "fine"
+    end)
+    local got = raw(server, "GET /bad HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.equal("500 200", statuses(got))
+    assert.is_nil(got:find "boom")
+  end)
+
+  it("half way through a body leaves out the last chunk and closes", function()
+    local server <close> = serve(function()
+      local n = 0
+      return { body = function()
+        n = n + 1
+        if n == 2 then error "half" end
+        return "piece"
+      end }
+    end)
+    local got = raw(server, ("GET / HTTP/1.1\r\nHost: a\r\n\r\n"):rep(2), true)
+    assert.equal("200", statuses(got))
+    assert.is_nil(got:find("0\r\n\r\n", 1, true))
+  end)
+
+  it("may become the answer that on_error returns", function()
+    local server <close> = serve(function() error { code = "X" } end, {
+      on_error = function(err, request) return { status = 503, body = err.code .. " " .. request.path } end,
+    })
+    assert.matches("^HTTP/1.1 503 .*X /a$", get(server, "/a"))
+  end)
+
+  it("raised by http.error is the status it names", function()
+    local server <close> = serve(function() http.error(404, "no such thing") end)
+    assert.matches("^HTTP/1.1 404 .*no such thing", get(server, "/"))
+  end)
+end)
+
+describe("limits", function()
+  it("refuse a body by its length, and by its chunks, with 413", function()
+    local server <close> = serve(function(r) return r:text() end, { limits = { body = 10 } })
+    assert.equal("413", statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890", true)))
+    assert.equal("413", statuses(raw(server,
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", true)))
+  end)
+
+  it("end a head, a body, an idle connection and a write that take too long", function()
+    local server <close> = serve(function(r)
+      if r.path == "/big" then return ("x"):rep(1 << 24) end
+      return r:text()
+    end, { limits = { head_time = 0.05, body_time = 0.05, idle_time = 0.05, write_time = 0.05 } })
+    assert.equal("408", statuses(raw(server, "GET / HT", true)))
+    assert.equal("408", statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", true)))
+    assert.equal("200", statuses(raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true)))
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "GET /big HTTP/1.1\r\nHost: a\r\n\r\n"
+    local before = server:stats().timeouts
+    rille.timeout(2, function()
+      while server:stats().timeouts == before do rille.sleep(0.01) end
+    end)
+  end)
+
+  it("that are unknown are told", function()
+    assert.error_matches(function() serve(function() end, { limits = { bodies = 1 } }) end, "bodies")
+    assert.error_matches(function() http.serve { handlr = 1 } end, "handlr")
+  end)
+end)
+
+describe("a client that goes away", function()
+  it("cancels a handler that would wait for ever", function()
+    local cancelled = rille.event()
+    local server <close> = serve(function()
+      local _ <close> = setmetatable({}, { __close = function() cancelled:set() end })
+      rille.sleep(60)
+    end, { limits = { gone_time = 0.02 } })
+    local conn = net.connect("127.0.0.1", server.port)
+    conn:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    rille.sleep(0.02)
+    conn:close()
+    rille.timeout(2, cancelled.wait, cancelled)
+  end)
+
+  it("while others are served leaves nothing open", function()
+    local server <close> = serve(function() return "x" end)
+    for _ = 1, 50 do
+      local conn = net.connect("127.0.0.1", server.port)
+      conn:write "GET / HTTP/1.1\r\nHost:"
+      conn:close()
+    end
+    assert.matches("x$", get(server, "/"))
+    rille.timeout(2, function()
+      while server:stats().open > 0 do rille.sleep(0.01) end
+    end)
+  end)
+end)
+
+describe("draining", function()
+  it("answers what is under way, closes idle connections, and ends", function()
+    local started = rille.event()
+    local server = serve(function(r)
+      if r.path == "/slow" then
+        started:set()
+        rille.sleep(0.05)
+      end
+      return "done"
+    end)
+    local idle <close> = net.connect("127.0.0.1", server.port)
+    idle:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    idle:read_until "done"
+    local slow = rille.async(function() return raw(server, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", true) end)()
+    started:wait()
+    server:stop()
+    local answer = slow:await()
+    assert.matches("Connection: close\r\n\r\ndone$", answer)
+    assert.is_nil(idle:read())
+    assert.is_false((pcall(net.connect, "127.0.0.1", server.port)))
+  end)
+
+  it("happens when the scope is cancelled", function()
+    local answer
+    rille.group(function(g)
+      local server
+      g:start(function(ready)
+        server = serve(function()
+          g:cancel()
+          rille.sleep(0.03)
+          return "kept"
+        end)
+        ready()
+      end)
+      rille.shield(function() answer = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true) end)
+    end)
+    assert.matches("kept$", answer)
+  end)
+end)
+
+describe("a thousand slow clients", function()
+  it("do not keep others waiting", function()
+    local server <close> = serve(function() return "quick" end)
+    local slow <close> = setmetatable({}, { __close = function(t) for _, c in ipairs(t) do c:close() end end })
+    for i = 1, 400 do
+      slow[i] = net.connect("127.0.0.1", server.port)
+      slow[i]:write "GET / HTTP/1.1\r\nX-Slow: "
+    end
+    for _ = 1, 20 do assert.matches("quick$", get(server, "/")) end
+  end)
+end)

@@ -1,0 +1,195 @@
+-- The program: options, exit statuses, scripts that are no scripts, signals, standard streams.
+local program = arg[-1]
+
+local function sh(command)
+  local pipe = assert(io.popen(("R=%s; { %s ; } 2>&1"):format(program, command)))
+  local output = pipe:read "a"
+  local _, _, status = pipe:close()
+  return output, status
+end
+
+local function with_file(bytes, f)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "wb"))
+  file:write(bytes)
+  file:close()
+  local _ <close> = setmetatable({}, { __close = function() os.remove(path) end })
+  return f(path)
+end
+
+local function script(bytes, before, after)
+  return with_file(bytes, function(path)
+    return sh(("$R %s %s %s"):format(before or "", path, after or ""))
+  end)
+end
+
+describe("the program", function()
+  it("gives a script its arguments", function()
+    local output = script("print(arg[0] ~= nil, arg[1], arg[2], ...)", "", "one two")
+    assert.equal("true\tone\ttwo\tone\ttwo\n", output)
+  end)
+
+  it("takes lua's options", function()
+    assert.equal("1\n", (sh "$R -e 'print(1)'"))
+    assert.equal("hello\n", (sh "$R -l s=string -e 'print((s.rep)([[hello]], 1))'"))
+    assert.matches("^rille %d+%.%d+", (sh "$R -v"))
+    assert.equal("2\n", (sh "echo 'print(2)' | $R -"))
+    assert.equal("3\n", (sh "LUA_INIT='x = 3' $R -e 'print(x)'"))
+    assert.equal("nil\n", (sh "LUA_INIT='x = 3' $R -E -e 'print(x)'"))
+    assert.matches("Lua warning: careful", (sh "$R -W -e 'warn([[careful]])'"))
+  end)
+
+  it("tells an option it does not know, with status 2", function()
+    local output, status = sh "$R -z"
+    assert.equal(2, status)
+    assert.matches("unrecognized option '-z'", output, 1, true)
+    assert.equal(2, select(2, sh "$R --timeout=x -e ''"))
+    assert.equal(2, select(2, sh "$R -e"))
+  end)
+
+  it("runs a script with a BOM, CRLF, or a first line for the shell", function()
+    assert.equal("1\n", (script "\xef\xbb\xbfprint(1)"))
+    assert.equal("1\n2\n", (script "print(1)\r\nprint(2)\r\n"))
+    assert.equal("1\n", (script "#!/usr/bin/env rille\nprint(1)"))
+    assert.equal("", (script "#!only"))
+    assert.equal("", (script ""))
+  end)
+
+  it("tells a script that is missing, a directory, or binary", function()
+    local output, status = sh "$R /no/such/script.lua"
+    assert.equal(1, status)
+    assert.matches("cannot open /no/such/script.lua: No such file", output, 1, true)
+    output, status = sh "$R /tmp"
+    assert.equal(1, status)
+    assert.matches("cannot open /tmp: Is a directory", output, 1, true)
+    output, status = script(string.dump(function() end))
+    assert.equal(1, status)
+    assert.matches("attempt to load a binary chunk", output, 1, true)
+    output, status = script "\127ELF\2\1\1\0\0\0"
+    assert.equal(1, status)
+    assert.matches("syntax error", (output:gsub("unexpected symbol", "syntax error")))
+  end)
+
+  it("prints an error with its traceback, with status 1", function()
+    local output, status = script "local function f() error('oh') end\nf()\n"
+    assert.equal(1, status)
+    assert.matches("rille: [^\n]+:1: oh\nstack traceback:\n", output)
+    assert.matches(":2: in main chunk", output, 1, true)
+  end)
+
+  it("tells errors of any type", function()
+    for _, value in ipairs { "nil", "{}", "setmetatable({}, {__tostring = function() error('x') end})", "42", "true" } do
+      local output, status = sh(("$R -e 'error(%s)'"):format(value:gsub("'", '"')))
+      assert.equal(1, status)
+      assert.matches("^rille: .", output)
+    end
+  end)
+
+  it("waits for the main scope, and then cancels what is detached", function()
+    local output, status = script [[
+      local rille = require "rille"
+      rille.spawn(function() rille.sleep(0.02) print "child" end)
+      rille.detach(function()
+        local _ <close> = setmetatable({}, {__close = function() rille.sleep(0.01) print "detached is gone" end})
+        rille.sleep(100)
+      end)
+      print "main"
+    ]]
+    assert.equal(0, status)
+    assert.equal("main\nchild\ndetached is gone\n", output)
+  end)
+
+  it("ends with status 1 when a detached task has failed", function()
+    local output, status = sh [[$R -e 'local r = require "rille" r.detach(error, "lost") r.sleep(0.01)']]
+    assert.equal(1, status)
+    assert.matches("lost", output)
+  end)
+
+  it("reports a deadlock with status 13, and cleans up", function()
+    local output, status = script [[
+      local rille = require "rille"
+      local _ <close> = setmetatable({}, {__close = function() print "cleaned" end})
+      rille.channel():recv()
+    ]]
+    assert.equal(13, status)
+    assert.matches("deadlock", output)
+    assert.matches("channel", output)
+    assert.matches("cleaned", output)
+  end)
+
+  it("leaves with os.exit's status; with true it cleans up first", function()
+    assert.equal(7, select(2, sh "$R -e 'os.exit(7)'"))
+    assert.equal(0, select(2, sh "$R -e 'os.exit(true)'"))
+    local output, status = sh [[$R -e 'local _ <close> = setmetatable({}, {__close = function() print(1) end})
+      os.exit(8, true)']]
+    assert.equal(8, status)
+    assert.equal("1\n", output)
+  end)
+
+  for signal, status in pairs { INT = 130, TERM = 143 } do
+    it("cleans up on SIG" .. signal, function()
+      local output, got = with_file([[
+        local rille = require "rille"
+        local _ <close> = setmetatable({}, {__close = function() rille.sleep(0.01) print "cleaned" end})
+        print "ready"
+        io.stdout:flush()
+        rille.sleep(30)
+      ]], function(path)
+        return sh(("$R %s & pid=$!; sleep 0.3; kill -%s $pid; wait $pid"):format(path, signal))
+      end)
+      assert.equal(status, got)
+      assert.matches("cleaned", output)
+    end)
+  end
+
+  it("ends at once on a second signal", function()
+    local output, status = with_file("while true do end", function(path)
+      return sh(("$R %s & pid=$!; sleep 0.2; kill $pid; sleep 0.2; kill $pid; wait $pid"):format(path))
+    end)
+    assert.equal(143, status, output)
+  end)
+
+  it("cancels the script after --timeout", function()
+    local output, status = sh [[$R --timeout=0.05 -e 'require("rille").sleep(30)']]
+    assert.equal(1, status)
+    assert.matches("timed out", output)
+  end)
+
+  it("keeps Lua below --max-memory", function()
+    local output, status = sh [[$R --max-memory=8M -e 'local t = {} for i = 1, 1e8 do t[i] = {} end']]
+    assert.equal(1, status)
+    assert.matches("not enough memory", output)
+  end)
+
+  it("fails when standard output is closed or full", function()
+    assert.equal(1, select(2, sh "$R -e 'print(1)' >&-"))
+    local output, status = sh "$R -e 'print(1)' >/dev/full"
+    assert.equal(1, status)
+    assert.matches("standard output", output)
+  end)
+
+  it("starts with every standard descriptor closed", function()
+    assert.equal(1, select(2, sh "$R -e 'print(1)' <&- >&- 2>&-"))
+    assert.equal(0, select(2, sh "$R -e 'x = 1' <&- >&- 2>&-"))
+  end)
+
+  it("does not go on printing into a broken pipe", function()
+    for _, call in ipairs { "print", "io.write" } do
+      local output = sh(("(timeout -s KILL 5 $R -e 'while true do %s([[y\n]]) end'; echo status $? >&2) | head -1"):format(call))
+      assert.matches("y\n", output)
+      assert.matches("status 1\n", output)
+    end
+  end)
+
+  it("says what is missing when a module is", function()
+    local output, status = sh [[$R -e 'require "rille.nosuch"']]
+    assert.equal(1, status)
+    assert.matches("no module 'nosuch' in the binary", output, 1, true)
+  end)
+
+  it("loads C modules of the system", function()
+    assert.equal("[1]\n", (sh [[$R -e 'print(require("cjson").encode({1}))']]))
+    assert.equal("3\n", (sh [[$R -e 'print(require("lpeg").match(require("lpeg").P("aa"), "aaa"))']]))
+    assert.equal("directory\n", (sh [[$R -e 'print(require("lfs").attributes("/tmp", "mode"))']]))
+  end)
+end)
