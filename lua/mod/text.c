@@ -6,7 +6,7 @@
 #include "runtime/wire/base64.h"
 #include "runtime/wire/hex.h"
 #include "runtime/wire/percent.h"
-#include "runtime/wire/utf8.h"
+#include "runtime/wire/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,9 @@ static ptrdiff_t from_url(char *out, const char *in, size_t n, text_how how, siz
 static ptrdiff_t check_utf8(char *out, const char *in, size_t n, text_how how, size_t *bad) {
   (void)out;
   (void)how;
-  return rl_utf8_valid(in, n, bad) ? 0 : RL_INVALID;
+  if (rl_utf8_valid(in, n)) return 0;
+  *bad = rl_utf8_first_bad(in, n);
+  return RL_INVALID;
 }
 
 static size_t room_base64(size_t n) { return n / 3 * 4 + 4; }

@@ -16,8 +16,4 @@ static inline void rl_utf8_init(rl_utf8 *u) { *u = (rl_utf8){0}; }
 bool rl_utf8_check(rl_utf8 *u, const char *s, size_t len);
 static inline bool rl_utf8_whole(const rl_utf8 *u) { return u->need == 0; }
 
-// A whole text: true, or false with the offset of the first sequence that cannot be in `*bad` (may
-// be NULL).
-bool rl_utf8_valid(const char *text, size_t n, size_t *bad);
-
 #endif

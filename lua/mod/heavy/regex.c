@@ -5,7 +5,7 @@
 #include "lua/bind/error.h"
 #include "lua/bind/offload.h"
 #include "runtime/cpu/regex.h"
-#include "runtime/wire/utf8.h"
+#include "runtime/wire/unicode.h"
 
 #include <string.h>
 
@@ -120,9 +120,9 @@ static const char *check_subject(lua_State *L, regex_box *b, rl_subject *s) {
   lua_getiuservalue(L, 1, 1);
   bool known = lua_rawequal(L, -1, 2);
   lua_pop(L, 1);
-  size_t bad;
-  if (!known && !rl_utf8_valid(s->text, s->size, &bad))
-    rl_raise(L, "INVALID", "the subject is not UTF-8 at byte %I", (lua_Integer)bad + 1);
+  if (!known && !rl_utf8_valid(s->text, s->size))
+    rl_raise(L, "INVALID", "the subject is not UTF-8 at byte %I",
+             (lua_Integer)rl_utf8_first_bad(s->text, s->size) + 1);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 1, 1);
   luaL_argcheck(L, s->from == s->size || (s->text[s->from] & 0xc0) != 0x80, 3,
