@@ -170,13 +170,19 @@ static int status_of_failure(lua_State *L, rl_http_box *b) {
   return status >= 400 && status < 500 ? (int)status : 0;
 }
 
+// The request on the stack belongs to the exchange, or to nobody any more.
+static void attach(rl_http_box *b, rl_http_request *request, bool attached) {
+  request->owner = attached ? &b->owner : NULL;
+  b->request = attached ? request : NULL;
+}
+
 static int end_failed(lua_State *L, rl_http_box *b) {
-  b->request->owner = NULL;
   if (b->conn.body_bad) b->conn.last = true;
   return end_exchange(L, b);
 }
 
 static int error_told(lua_State *L, rl_http_box *b, bool ok, lua_KContext mark) {
+  attach(b, lua_touserdata(L, R_REQUEST), false);
   rl_protect_done(L, mark, !ok);
   if (!ok) {
     report(L);
@@ -209,6 +215,7 @@ static int fail(lua_State *L, rl_http_box *b) {
     return end_failed(L, b);
   }
   b->failing = true;
+  attach(b, lua_touserdata(L, R_REQUEST), true);
   lua_settop(L, R_FAILURE);
   lua_pushcfunction(L, rl_http_exchange);
   lua_pushvalue(L, R_CONN);
@@ -222,8 +229,8 @@ static int fail(lua_State *L, rl_http_box *b) {
 }
 
 static int handled(lua_State *L, rl_http_box *b, bool ok, lua_KContext mark) {
-  if (ok) b->request->owner = NULL;
-  rl_protect_done(L, mark, !ok);
+  attach(b, lua_touserdata(L, R_REQUEST), false);
+  rl_protect_done(L, mark, !ok);  // may raise
   return ok ? end_exchange(L, b) : fail(L, b);
 }
 
