@@ -221,6 +221,15 @@ static int http_reason(lua_State *L) {
   return 1;
 }
 
+// failure(status, message, code): an error object that is answered with `status`.
+static int http_failure(lua_State *L) {
+  lua_Integer status = luaL_checkinteger(L, 1);
+  rl_push_error(L, luaL_optstring(L, 3, "EINVAL"), "%s", luaL_checkstring(L, 2));
+  lua_pushinteger(L, status);
+  lua_setfield(L, -2, "status");
+  return 1;
+}
+
 // take(request, bytes): sends `bytes`, and the connection's stream is the caller's.
 static int http_take(lua_State *L) {
   rl_http_request *r = rl_check_object(L, 1, &rl_http_request_class);
@@ -237,15 +246,11 @@ static int http_take(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"server", http_server},
-    {"connection", http_connection},
-    {"decode", http_decode},
-    {"pairs", http_pairs},
-    {"date", http_date},
-    {"read_date", http_read_date},
-    {"reason", http_reason},
-    {"take", http_take},
-    {NULL, NULL},
+    {"server", http_server},   {"connection", http_connection},
+    {"decode", http_decode},   {"pairs", http_pairs},
+    {"date", http_date},       {"read_date", http_read_date},
+    {"reason", http_reason},   {"take", http_take},
+    {"failure", http_failure}, {NULL, NULL},
 };
 
 int rl_open_http(lua_State *L);

@@ -10,3 +10,4 @@ rille_module(vec SOURCES lua/mod/heavy/vec.c lua/mod/heavy/vec_arith.c lua/mod/h
   LIBRARIES m)
 set_source_files_properties(runtime/cpu/vec.c runtime/cpu/vec_matmul.c PROPERTIES
   COMPILE_OPTIONS "-O3;-fno-math-errno;-fno-strict-aliasing")
+rille_module(wsdeflate SOURCES lua/mod/heavy/wsdeflate.c PACKAGES zlib)

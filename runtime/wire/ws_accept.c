@@ -1,4 +1,5 @@
 // The proof of a WebSocket handshake: SHA-1 of the key and a fixed word, in base64.
+#include "runtime/wire/base64.h"
 #include "runtime/wire/ws.h"
 
 #include <string.h>
@@ -44,17 +45,6 @@ static void sha1_short(const uint8_t *data, size_t len, uint8_t out[20]) {
   for (int i = 0; i < 20; i++) out[i] = (uint8_t)(h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void base64(const uint8_t *s, size_t len, char *out) {
-  for (size_t i = 0; i < len; i += 3) {
-    size_t n = len - i < 3 ? len - i : 3;
-    uint32_t v =
-        (uint32_t)s[i] << 16 | (n > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (n > 2 ? s[i + 2] : 0);
-    for (size_t k = 0; k < 4; k++) *out++ = k <= n ? digits[v >> (18 - 6 * k) & 63] : '=';
-  }
-}
-
 void rl_ws_accept(const char *key, size_t len, char out[RL_WS_ACCEPT_LEN]) {
   static const char word[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
   uint8_t both[KEY_LEN + sizeof word], digest[20];
@@ -62,13 +52,11 @@ void rl_ws_accept(const char *key, size_t len, char out[RL_WS_ACCEPT_LEN]) {
   memcpy(both, key, len);
   memcpy(both + len, word, sizeof word - 1);
   sha1_short(both, len + sizeof word - 1, digest);
-  base64(digest, sizeof digest, out);
+  rl_base64_encode(out, digest, sizeof digest, RL_BASE64, true);
 }
 
 bool rl_ws_is_key(const char *key, size_t len) {
-  if (len != KEY_LEN || key[22] != '=' || key[23] != '=') return false;
-  for (int i = 0; i < 22; i++) {
-    if (!key[i] || !strchr(digits, key[i])) return false;
-  }
-  return strchr("AQgw", key[21]) != NULL;
+  char bytes[KEY_LEN];
+  size_t bad;
+  return len == KEY_LEN && rl_base64_decode(bytes, key, len, RL_BASE64, true, &bad) == 16;
 }

@@ -43,7 +43,7 @@ end
 --- @return string
 function cookies.sign(value, secret)
   if #secret < 16 then error("the secret is shorter than 16 bytes", 2) end
-  local text = require("rille.text").base64url(value)
+  local text = require("rille.text").base64url_encode(value)
   return text .. "." .. seal(text, secret)
 end
 
@@ -54,7 +54,7 @@ end
 function cookies.unsign(signed, secret)
   local text, seen = (signed or ""):match "^([%w_%-]*)%.(%x+)$"
   if not text or not require("rille.hash").equal(seal(text, secret), seen) then return nil end
-  return require("rille.text").unbase64url(text)
+  return require("rille.text").base64url_decode(text)
 end
 
 return cookies

@@ -1,8 +1,10 @@
 --- multipart/form-data, part by part, without holding more than a chunk.
+local native = require "rille.native.http"
+
 local multipart = {}
 
 local function refuse(status, message)
-  error({ status = status, code = "EINVAL", message = message }, 0)
+  error(native.failure(status, message), 0)
 end
 
 local function boundary_of(request)

@@ -4,7 +4,7 @@ local native = require "rille.native.http"
 local methods = native.request
 
 local function refuse(status, message)
-  error({ status = status, code = "EINVAL", message = message }, 0)
+  error(native.failure(status, message), 0)
 end
 
 local function media_type(request)

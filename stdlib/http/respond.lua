@@ -1,4 +1,6 @@
 --- Answers that handlers return.
+local native = require "rille.native.http"
+
 local respond = {}
 
 local function with(headers, extra)
@@ -49,8 +51,7 @@ end
 --- @param message string?
 --- @raise always
 function respond.error(status, message)
-  message = message or require("rille.native.http").reason(status)
-  error({ status = status, code = "EINVAL", message = message }, 0)
+  error(native.failure(status, message or native.reason(status)), 0)
 end
 
 local function event(data, options)

@@ -1,0 +1,359 @@
+// rille.native.websocket: messages over a stream whose handshake is over. What needs no frames is
+// in stdlib/http/websocket.lua.
+#include "lua/bind/await.h"
+#include "lua/bind/error.h"
+#include "lua/bind/stream.h"
+#include "runtime/wire/base64.h"
+#include "runtime/wire/ws.h"
+
+#include <string.h>
+
+typedef struct websocket {
+  rl_box box;
+  rl_stream *stream;  // one reference
+  rl_ws_reader reader;
+  rl_buf message;  // pieces of the message under way
+  rl_buf replies;  // control frames that wait for a frame to be over
+  bool server, sending, close_sent;
+  int code;  // the connection's end: a close code, or 0
+  size_t reason_len;
+  char reason[RL_WS_CONTROL_MAX];
+} websocket;
+
+static int ws_gc(lua_State *L);
+static int ws_receive(lua_State *L);
+static int ws_send(lua_State *L);
+static int ws_status(lua_State *L);
+static const luaL_Reg methods[] = {
+    {"receive", ws_receive}, {"send", ws_send}, {"status", ws_status},
+    {"__gc", ws_gc},         {NULL, NULL},
+};
+static const rl_class websocket_class = {"rille.http.native.WebSocket", sizeof(websocket), methods};
+
+static websocket *check_ws(lua_State *L) { return rl_check_object(L, 1, &websocket_class); }
+
+// Masks are not to be foreseen by who chooses the payload.
+static void new_mask(uint8_t mask[4]) { uv_random(NULL, NULL, mask, 4, 0, NULL); }
+
+// Control frames.
+
+static void flush_replies(websocket *w) {
+  size_t len = rl_buf_len(&w->replies);
+  if (len == 0 || w->sending) return;
+  uv_buf_t piece = uv_buf_init(rl_buf_head(&w->replies), (unsigned)len);
+  ssize_t n = rl_stream_send(w->stream, &piece, 1);
+  if (n > 0) rl_buf_consume(&w->replies, (size_t)n);
+}
+
+static void reply(websocket *w, uint8_t opcode, const char *data, size_t size) {
+  enum {
+    QUEUE_MAX = 16 * 1024
+  };  // a peer that floods with pings and reads nothing is not answered for ever
+  uint8_t head[RL_WS_HEADER_MAX], mask[4];
+  char payload[RL_WS_CONTROL_MAX];
+  if (rl_buf_len(&w->replies) > QUEUE_MAX) return;
+  if (!w->server) new_mask(mask);
+  memcpy(payload, data, size);
+  if (!w->server) rl_ws_mask(payload, size, mask, 0);
+  size_t n = rl_ws_put_header(head, opcode, true, false, size, w->server ? NULL : mask);
+  if (!rl_buf_reserve(&w->replies, n + size)) return;
+  rl_buf_put(&w->replies, head, n);
+  rl_buf_put(&w->replies, payload, size);
+  flush_replies(w);
+}
+
+static void send_close(websocket *w, int code, const char *reason, size_t len) {
+  char payload[RL_WS_CONTROL_MAX];
+  if (w->close_sent) return;
+  w->close_sent = true;
+  payload[0] = (char)(code >> 8);
+  payload[1] = (char)code;
+  if (len > sizeof payload - 2) len = sizeof payload - 2;
+  if (len) memcpy(payload + 2, reason, len);
+  reply(w, RL_WS_CLOSE, payload, code == 1005 ? 0 : len + 2);
+}
+
+static void on_close_frame(websocket *w, const char *data, size_t size) {
+  int code = rl_ws_read_close(data, size);
+  if (code < 0) {
+    w->code = -code;
+    send_close(w, w->code, NULL, 0);
+    return;
+  }
+  w->code = code;
+  w->reason_len = size > 2 ? size - 2 : 0;
+  if (w->reason_len) memcpy(w->reason, data + 2, w->reason_len);
+  send_close(w, code, NULL, 0);
+}
+
+// Receiving.
+
+static int push_message(lua_State *L, websocket *w, const rl_ws_event *event) {
+  if (rl_buf_len(&w->message) == 0) {
+    lua_pushlstring(L, event->data, event->size);
+  } else {
+    if (!rl_buf_put(&w->message, event->data, event->size))
+      return luaL_error(L, "not enough memory");
+    lua_pushlstring(L, rl_buf_head(&w->message), rl_buf_len(&w->message));
+    rl_buf_clear(&w->message);
+  }
+  lua_pushstring(L, event->opcode == RL_WS_TEXT ? "text" : "binary");
+  lua_pushboolean(L, event->compressed);
+  return 3;
+}
+
+// Reads frames that have arrived. > 0: values pushed; 0: more must arrive, or w->code says why none
+// will.
+static int take(lua_State *L, websocket *w) {
+  rl_stream *s = w->stream;
+  while (!w->code) {
+    rl_ws_event event;
+    size_t used;
+    int err = rl_ws_next(&w->reader, rl_buf_head(&s->in), rl_stream_len(s), &used, &event);
+    if (err < 0) {
+      w->code = -err;
+      send_close(w, w->code, NULL, 0);
+      break;
+    }
+    int pushed = 0;
+    if (event.what == RL_WS_PIECE) {
+      if (event.last)
+        pushed = push_message(L, w, &event);
+      else if (!rl_buf_put(&w->message, event.data, event.size))
+        return luaL_error(L, "not enough memory");
+    } else if (event.what == RL_WS_CONTROL && event.opcode == RL_WS_PING) {
+      reply(w, RL_WS_PONG, event.data, event.size);
+    } else if (event.what == RL_WS_CONTROL && event.opcode == RL_WS_CLOSE) {
+      on_close_frame(w, event.data, event.size);
+    } else if (event.what == RL_WS_CONTROL) {
+      lua_pushnil(L);
+      lua_pushliteral(L, "pong");
+      pushed = 2;
+    }
+    if (used) rl_stream_consume(s, used);
+    if (pushed) return pushed;
+    if (event.what == RL_WS_NOTHING && rl_stream_len(s) == 0) break;
+  }
+  return 0;
+}
+
+static int received(lua_State *L, int status, lua_KContext ctx);
+
+// ctx 1: a wait is over.
+static int receive_more(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  websocket *w = lua_touserdata(L, 1);
+  rl_stream *s = w->stream;
+  if (rl_stream_reading(s)) return rl_raise(L, "EBUSY", "recv: another task receives");
+  if (rl_stream_len(s)) {
+    int pushed = take(L, w);
+    if (pushed) return pushed;
+  }
+  if (w->code) return 0;
+  if (s->in_status < 0 || s->closed) {
+    w->code = 1006;
+    return 0;
+  }
+  flush_replies(w);
+  rl_stream_wait_in(s, rl_stream_len(s) + 1, rl_current(L));
+  return rl_await(L, &s->reader, received, 1);
+}
+
+static int received(lua_State *L, int status, lua_KContext ctx) {
+  websocket *w = lua_touserdata(L, 1);
+  rl_stream_read_done(w->stream, rl_current(L));
+  rl_awaited(L, &w->stream->reader);
+  return receive_more(L, status, ctx);
+}
+
+// receive(): data, "text" | "binary", compressed; nil, "pong"; nothing at the end.
+static int ws_receive(lua_State *L) {
+  websocket *w = check_ws(L);
+  lua_settop(L, 1);
+  rl_checkpoint(L);
+  if (w->code) return 0;
+  return rl_no_wait(L, receive_more, 0);
+}
+
+// Sending. Stack: the websocket, the opcode, the payload, compressed, the header (and for a client,
+// the masked payload).
+
+enum { S_WS = 1, S_OPCODE, S_DATA, S_COMPRESSED, S_FRAME };
+
+static int sent(lua_State *L, int status, lua_KContext done);
+
+static int send_more(lua_State *L, websocket *w, size_t done) {
+  size_t head, len;
+  const char *frame = lua_tolstring(L, S_FRAME, &head), *data = lua_tolstring(L, S_DATA, &len);
+  if (!w->server) len = 0;  // it is in the frame
+  uv_buf_t pieces[2];
+  unsigned count = 0;
+  if (done < head) pieces[count++] = uv_buf_init((char *)frame + done, (unsigned)(head - done));
+  size_t of_data = done > head ? done - head : 0;
+  if (of_data < len)
+    pieces[count++] = (uv_buf_t){.base = (char *)data + of_data, .len = len - of_data};
+  ssize_t n = rl_stream_send(w->stream, pieces, count);
+  if (n < 0) {
+    w->sending = false;
+    return rl_stream_raise(L, w->stream, (int)n, "send");
+  }
+  done += (size_t)n;
+  if (done < head + len) {
+    w->sending = true;
+    rl_stream_wait_out(w->stream, RL_STREAM_OUT_LOW, true, rl_current(L));
+    return rl_await(L, &w->stream->writer, sent, (lua_KContext)done);
+  }
+  w->sending = false;
+  flush_replies(w);
+  return 0;
+}
+
+static int sent(lua_State *L, int status, lua_KContext done) {
+  (void)status;
+  websocket *w = lua_touserdata(L, S_WS);
+  rl_stream_write_done(w->stream, rl_current(L));
+  int err = rl_awaited(L, &w->stream->writer);
+  if (err < 0) {
+    w->sending = false;
+    return rl_stream_raise(L, w->stream, err, "send");
+  }
+  return send_more(L, w, (size_t)done);
+}
+
+static void push_frame(lua_State *L, websocket *w, uint8_t opcode, const char *data, size_t len) {
+  uint8_t head[RL_WS_HEADER_MAX], mask[4];
+  if (!w->server) new_mask(mask);
+  size_t n = rl_ws_put_header(head, opcode, true, lua_toboolean(L, S_COMPRESSED), len,
+                              w->server ? NULL : mask);
+  if (w->server) {
+    lua_pushlstring(L, (char *)head, n);
+    return;
+  }
+  luaL_Buffer b;
+  char *out = luaL_buffinitsize(L, &b, n + len);
+  memcpy(out, head, n);
+  memcpy(out + n, data, len);
+  rl_ws_mask(out + n, len, mask, 0);
+  luaL_pushresultsize(&b, n + len);
+}
+
+static int send_start(lua_State *L, int status, lua_KContext opcode) {
+  (void)status;
+  size_t len;
+  websocket *w = lua_touserdata(L, S_WS);
+  const char *data = lua_tolstring(L, S_DATA, &len);
+  if (w->sending || rl_stream_writing(w->stream))
+    return rl_raise(L, "EBUSY", "send: another task sends");
+  flush_replies(w);
+  if (rl_buf_len(&w->replies)) {  // they go first
+    lua_pushlstring(L, rl_buf_head(&w->replies), rl_buf_len(&w->replies));
+    rl_buf_clear(&w->replies);
+  } else {
+    lua_pushliteral(L, "");
+  }
+  push_frame(L, w, (uint8_t)opcode, data, len);
+  lua_concat(L, 2);
+  return send_more(L, w, 0);
+}
+
+// send(opcode, data, compressed), or send(8, reason, code).
+static int ws_send(lua_State *L) {
+  websocket *w = check_ws(L);
+  lua_Integer opcode = luaL_checkinteger(L, S_OPCODE);
+  size_t len;
+  const char *data = luaL_checklstring(L, S_DATA, &len);
+  rl_checkpoint(L);
+  if (opcode == RL_WS_CLOSE) {
+    send_close(w, (int)luaL_checkinteger(L, S_COMPRESSED), data, len);
+    return 0;
+  }
+  if (w->close_sent || w->code) return rl_raise(L, "CLOSED", "send: the WebSocket is closed");
+  luaL_argcheck(L, opcode < RL_WS_CLOSE || len <= RL_WS_CONTROL_MAX, S_DATA,
+                "longer than 125 bytes");
+  lua_settop(L, S_COMPRESSED);
+  return rl_no_wait(L, send_start, (lua_KContext)opcode);
+}
+
+// status(): the close code and reason; nothing while it is open.
+static int ws_status(lua_State *L) {
+  websocket *w = check_ws(L);
+  if (!w->code) return 0;
+  lua_pushinteger(L, w->code);
+  lua_pushlstring(L, w->reason, w->reason_len);
+  return 2;
+}
+
+static int ws_gc(lua_State *L) {
+  websocket *w = check_ws(L);
+  if (!w->stream) return 0;
+  rl_buf_fini(&w->message);
+  rl_buf_fini(&w->replies);
+  rl_stream_unref(w->stream);
+  w->stream = NULL;
+  return 0;
+}
+
+// open(stream, server, deflate, limit)
+static int websocket_open(lua_State *L) {
+  rl_stream *s = rl_check_open_stream(L, 1, "websocket");
+  bool server = lua_toboolean(L, 2), deflate = lua_toboolean(L, 3);
+  lua_Integer limit = luaL_checkinteger(L, 4);
+  websocket *w = rl_object_new(L, &websocket_class, 1);
+  rl_stream_ref(s);
+  w->stream = s;
+  w->server = server;
+  rl_ws_reader_init(&w->reader, server, deflate, (uint64_t)limit);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  return 1;
+}
+
+static int websocket_accept(lua_State *L) {
+  size_t len;
+  const char *key = luaL_checklstring(L, 1, &len);
+  char out[RL_WS_ACCEPT_LEN];
+  if (!rl_ws_is_key(key, len)) return 0;
+  rl_ws_accept(key, len, out);
+  lua_pushlstring(L, out, sizeof out);
+  return 1;
+}
+
+// A new handshake's key.
+static int websocket_key(lua_State *L) {
+  char bytes[16], key[24];
+  uv_random(NULL, NULL, bytes, sizeof bytes, 0, NULL);
+  lua_pushlstring(L, key, rl_base64_encode(key, bytes, sizeof bytes, RL_BASE64, true));
+  return 1;
+}
+
+// True for text that may be sent as such.
+static int websocket_is_text(lua_State *L) {
+  size_t len;
+  const char *s = luaL_checklstring(L, 1, &len);
+  rl_utf8 utf8;
+  rl_utf8_init(&utf8);
+  lua_pushboolean(L, rl_utf8_check(&utf8, s, len) && rl_utf8_whole(&utf8));
+  return 1;
+}
+
+static int websocket_is_close_code(lua_State *L) {
+  lua_Integer code = luaL_checkinteger(L, 1);
+  lua_pushboolean(L, code >= 0 && code < 5000 && rl_ws_is_close_code((unsigned)code));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"open", websocket_open},
+    {"accept", websocket_accept},
+    {"key", websocket_key},
+    {"is_text", websocket_is_text},
+    {"is_close_code", websocket_is_close_code},
+    {NULL, NULL},
+};
+
+int rl_open_websocket(lua_State *L);
+int rl_open_websocket(lua_State *L) {
+  rl_class_open(L, &websocket_class);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,287 @@
+--- WebSocket, for servers and clients (RFC 6455, permessage-deflate).
+local rille = require "rille"
+local http = require "rille.native.http"
+local native = require "rille.native.websocket"
+
+local websocket = {}
+
+local LIMIT = 1024 * 1024      -- bytes of a message
+local PING = 30                -- seconds of silence before a ping, and again before giving up
+local CLOSE_TIME = 5           -- seconds the peer has to answer a close
+local COMPRESS_FROM = 1024     -- bytes
+local TEXT, BINARY, CLOSE, PING_FRAME = 1, 2, 8, 9
+
+--- @class rille.http.WebSocket
+--- @field protocol string? the subprotocol agreed on
+--- @field close_code integer? once it has ended: the code the peer closed with, or 1006 if it just went
+--- @field close_reason string?
+local WebSocket = {}
+WebSocket.__index = WebSocket
+
+local function deflate_module()
+  local ok, module = pcall(require, "rille.native.wsdeflate")
+  return ok and module or nil
+end
+
+local function open(stream, is_server, deflate, options)
+  return setmetatable({
+    _stream = stream, _deflate = deflate, _limit = options.limit or LIMIT, _ping = options.ping or PING,
+    _native = native.open(stream, is_server, deflate ~= nil, options.limit or LIMIT), _lock = rille.lock(),
+  }, WebSocket)
+end
+
+function WebSocket:_ended()
+  if self._over then return end
+  self._over = true
+  local code, reason = self._native:status()
+  self.close_code, self.close_reason = self._code or code or 1006, reason
+  self._stream:close()
+end
+
+function WebSocket:_fail(code)
+  self._code = code
+  self._native:send(CLOSE, "", code)
+  self:_ended()
+end
+
+local function receive(self)
+  while true do
+    local data, kind, compressed = self._native:receive()
+    if data == nil then
+      if kind == nil then return nil end
+      self._awaiting = false
+    else
+      return data, kind, compressed
+    end
+  end
+end
+
+--- The next message and its kind, "text" or "binary"; nil when the connection has ended: see `close_code`. Pings are
+--- answered meanwhile, and sent after 30 s of silence.
+--- @async
+--- @return string? data
+--- @return "text"|"binary"|nil kind
+--- @raise EBUSY another task receives
+function WebSocket:recv()
+  if self._over then return nil end
+  while true do
+    local completed, data, kind, compressed
+    if self._ping > 0 then
+      completed, data, kind, compressed = rille.move_on_after(self._ping, receive, self)
+    else
+      completed, data, kind, compressed = true, receive(self)
+    end
+    if not completed then
+      if self._awaiting then
+        self:_fail(1006)
+        return nil
+      end
+      self._awaiting = true
+      pcall(self.ping, self)
+    elseif data == nil then
+      self:_ended()
+      return nil
+    else
+      self._awaiting = false
+      if not compressed then return data, kind end
+      local inflated, wrong = self._deflate.inflate(data, self._limit)
+      if inflated and (kind == "binary" or native.is_text(inflated)) then return inflated, kind end
+      self:_fail(wrong == "limit" and 1009 or 1007)
+      return nil
+    end
+  end
+end
+
+--- Sends a message: text if it is "text" or nil, else "binary". Waits while more than 64 KiB are unsent. Tasks that send
+--- at once take turns.
+--- @async
+--- @param data string
+--- @param kind "text"|"binary"|nil
+--- @raise CLOSED; EINVAL for a text that is not UTF-8
+function WebSocket:send(data, kind)
+  if type(data) ~= "string" then error("bad argument #1 to 'send' (string expected, got " .. type(data) .. ")", 2) end
+  local opcode = kind == "binary" and BINARY or TEXT
+  if kind ~= nil and kind ~= "text" and kind ~= "binary" then error("the kind is \"text\" or \"binary\"", 2) end
+  if opcode == TEXT and not native.is_text(data) then error("the text is not UTF-8: send it as \"binary\"", 2) end
+  local compressed = self._deflate ~= nil and #data >= COMPRESS_FROM
+  if compressed then data = self._deflate.deflate(data) end
+  local _ <close> = self._lock:acquire()
+  self._native:send(opcode, data, compressed)
+end
+
+--- Sends a ping.
+--- @async
+--- @param data string? at most 125 bytes
+function WebSocket:ping(data)
+  local _ <close> = self._lock:acquire()
+  self._native:send(PING_FRAME, data or "", false)
+end
+
+--- Closes: says so, waits up to 5 s for the peer to agree, and closes the stream.
+--- @async
+--- @param code integer? 1000
+--- @param reason string? at most 123 bytes
+function WebSocket:close(code, reason)
+  if self._over then return end
+  code, reason = code or 1000, reason or ""
+  if not native.is_close_code(code) then error(("%s is no close code"):format(tostring(code)), 2) end
+  if #reason > 123 then error("the reason is longer than 123 bytes", 2) end
+  local ok, err = pcall(self._native.send, self._native, CLOSE, reason, code)
+  if ok then
+    rille.move_on_after(CLOSE_TIME, function()
+      while pcall(receive, self) and not self._native:status() do end
+    end)
+  end
+  self:_ended()
+  if not ok and type(err) == "table" and err.code == "CANCELLED" then error(err, 0) end
+end
+
+function WebSocket:__close() self:close() end
+
+--- Iterates over the messages.
+function WebSocket:messages()
+  return function() return self:recv() end
+end
+
+local function has(list, token)
+  for item in (list or ""):lower():gmatch "[^,]+" do
+    if item:match "^%s*(.-)%s*$" == token then return true end
+  end
+  return false
+end
+
+local function refuse(status, message)
+  error(http.failure(status, message), 0)
+end
+
+local function offered_deflate(list)
+  for offer in (list or ""):gmatch "[^,]+" do
+    local name, parameters = offer:match "^%s*([%w%-]+)%s*(.*)$"
+    local sound = name == "permessage-deflate" and not parameters:find "server_max_window_bits"
+    if sound then return true end
+  end
+  return false
+end
+
+local function choose_protocol(list, supported)
+  for offered in (list or ""):gmatch "[^,%s]+" do
+    for _, name in ipairs(supported or {}) do
+      if name == offered then return name end
+    end
+  end
+end
+
+local server_known = { protocols = true, origins = true, limit = true, ping = true, deflate = true }
+
+--- Turns a request into a WebSocket, in its handler, which goes on until it returns. A request that is no sound
+--- handshake, or whose Origin is not allowed, is answered with 400, 426 or 403.
+--- @async
+--- @param request rille.http.Request
+--- @param options {protocols: string[]?, origins: string[]|"*"|nil, limit: integer?, ping: number?, deflate: boolean?}? origins: by default the request's own host
+--- @return rille.http.WebSocket
+function websocket.websocket(request, options)
+  options = options or {}
+  for name in pairs(options) do
+    if not server_known[name] then error(("unknown option '%s'"):format(tostring(name)), 2) end
+  end
+  local headers = request.headers
+  if request.method ~= "GET" or not has(headers.connection, "upgrade") or not has(headers.upgrade, "websocket") then
+    refuse(426, "a WebSocket handshake is expected")
+  end
+  if headers["sec-websocket-version"] ~= "13" then refuse(426, "WebSocket version 13 is expected") end
+  local accept = native.accept(headers["sec-websocket-key"] or "")
+  if not accept then refuse(400, "the WebSocket key is malformed") end
+  local origin = headers.origin
+  if origin and options.origins ~= "*" then
+    local allowed = origin:lower():match "^%w+://(.*)$" == (request.host or ""):lower()
+    for _, one in ipairs(options.origins or {}) do allowed = allowed or one == origin end
+    if not allowed then refuse(403, "this origin is not allowed") end
+  end
+  local protocol = choose_protocol(headers["sec-websocket-protocol"], options.protocols)
+  local deflate = options.deflate ~= false and offered_deflate(headers["sec-websocket-extensions"]) and deflate_module()
+    or nil
+  local stream = http.take(request, table.concat {
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ", accept, "\r\n",
+    protocol and "Sec-WebSocket-Protocol: " .. protocol .. "\r\n" or "",
+    deflate and "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+      or "", "\r\n",
+  })
+  local ws = open(stream, true, deflate, options)
+  ws.protocol = protocol
+  return ws
+end
+
+local client_known = { protocols = true, headers = true, limit = true, ping = true, deflate = true, tls = true, timeout = true }
+
+local function parse(url)
+  local scheme, authority, target = url:match "^(wss?)://([^/?#]+)([^#]*)$"
+  if not scheme or url:find "[%c ]" then error(("'%s' is no WebSocket URL"):format(url), 3) end
+  if authority:find "@" then error("a WebSocket URL holds no user", 3) end
+  local host, port = authority:match "^%[([%x:.]+)%]:?(%d*)$"
+  if not host then host, port = authority:match "^([^:]+):?(%d*)$" end
+  if not host then error(("'%s' is no WebSocket URL"):format(url), 3) end
+  if target:sub(1, 1) ~= "/" then target = "/" .. target end
+  return scheme == "wss", host, tonumber(port) or (scheme == "wss" and 443 or 80), target, authority
+end
+
+local function handshake(stream, target, authority, options)
+  local key = native.key()
+  local deflate = options.deflate ~= false and deflate_module() or nil
+  local lines = {
+    "GET " .. target .. " HTTP/1.1", "Host: " .. authority, "Upgrade: websocket", "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " .. key,
+  }
+  if deflate then
+    lines[#lines + 1] = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+  end
+  if options.protocols then lines[#lines + 1] = "Sec-WebSocket-Protocol: " .. table.concat(options.protocols, ", ") end
+  for name, value in pairs(options.headers or {}) do
+    if not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" or tostring(value):find "%c" then
+      error(("header '%s' holds a control character"):format(name), 3)
+    end
+    lines[#lines + 1] = name .. ": " .. tostring(value)
+  end
+  stream:write(table.concat(lines, "\r\n"), "\r\n\r\n")
+  local head = stream:read_until("\r\n\r\n", { limit = 32768 })
+  local fields = {}
+  for name, value in (head or ""):gmatch "\r\n([^:\r]+):[ \t]*([^\r]*)" do fields[name:lower()] = value end
+  local status = (head or ""):match "^HTTP/1%.1 (%d%d%d)"
+  local extension = fields["sec-websocket-extensions"]
+  if status ~= "101" or not has(fields.upgrade, "websocket") or not has(fields.connection, "upgrade")
+    or fields["sec-websocket-accept"] ~= native.accept(key) then
+    error(http.failure(tonumber(status) or 0, "the server refused the WebSocket handshake: status "
+      .. (status or "none"), "EPROTO"), 0)
+  end
+  if extension and not (deflate and extension:find "^permessage%-deflate" and extension:find "server_no_context_takeover") then
+    error(http.failure(0, "the server chose an extension that was not offered", "EPROTO"), 0)
+  end
+  return extension and deflate or nil, fields["sec-websocket-protocol"]
+end
+
+--- Connects to a `ws:` or `wss:` URL.
+--- @async
+--- @param url string
+--- @param options {protocols: string[]?, headers: table?, limit: integer?, ping: number?, deflate: boolean?, tls: table?, timeout: number?}? timeout: of the handshake, 30 s
+--- @return rille.http.WebSocket
+--- @raise EPROTO and what connecting raises
+function websocket.ws_connect(url, options)
+  options = options or {}
+  for name in pairs(options) do
+    if not client_known[name] then error(("unknown option '%s'"):format(tostring(name)), 2) end
+  end
+  local secure, host, port, target, authority = parse(url)
+  return rille.timeout(options.timeout or 30, function()
+    local tls = secure and (options.tls or true) or nil
+    local stream = require("rille.net").connect(host, port, { tls = tls })
+    local ok, deflate, protocol = pcall(handshake, stream, target, authority, options)
+    if not ok then
+      stream:close()
+      error(deflate, 0)
+    end
+    local ws = open(stream, false, deflate, options)
+    ws.protocol = protocol
+    return ws
+  end)
+end
+
+return websocket

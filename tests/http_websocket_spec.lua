@@ -1,0 +1,216 @@
+-- WebSocket: handshakes, messages both ways, hostile frames, the end of a connection.
+local rille = require "rille"
+local http = require "rille.http"
+local net = require "rille.net"
+
+local function serve(handler, options)
+  return http.serve {
+    port = 0, on_error = function() end,
+    handler = function(request) handler(http.websocket(request, options), request) end,
+  }
+end
+
+local function echo(ws)
+  for data, kind in ws:messages() do ws:send(data, kind) end
+end
+
+local function connect(server, options)
+  return http.ws_connect(("ws://127.0.0.1:%d/x"):format(server.port), options)
+end
+
+local HANDSHAKE = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+  .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+-- A raw connection past its handshake.
+local function raw(server, fields)
+  local conn = net.connect("127.0.0.1", server.port)
+  conn:write(HANDSHAKE, fields or "", "\r\n")
+  local head = conn:read_until "\r\n\r\n"
+  return conn, head
+end
+
+local function masked(first, payload)
+  local length = #payload < 126 and string.char(0x80 | #payload) or "\xfe" .. string.pack(">I2", #payload)
+  return string.char(first) .. length .. "\0\0\0\0" .. payload
+end
+
+-- The close code a server answers these bytes with.
+local function close_code(bytes, options)
+  local server <close> = serve(echo, options)
+  local conn <close> = raw(server)
+  conn:write(bytes)
+  local frame = rille.timeout(5, conn.read, conn, "a")
+  return frame:byte(-4) == 0x88 and string.unpack(">I2", frame, -2) or frame
+end
+
+describe("a WebSocket", function()
+  it("carries messages of every size, both ways", function()
+    local server <close> = serve(echo)
+    local ws <close> = connect(server)
+    for _, size in ipairs { 0, 1, 125, 126, 65535, 65536, 300000 } do
+      local data = ("x"):rep(size)
+      ws:send(data)
+      local got, kind = ws:recv()
+      assert.equal("text", kind)
+      assert.is_true(got == data)
+    end
+    ws:send("\0\xff\r\n", "binary")
+    local got, kind = ws:recv()
+    assert.equal("\0\xff\r\n", got)
+    assert.equal("binary", kind)
+  end)
+
+  it("compresses when both sides can, and not when one will not", function()
+    local text = ("compress me "):rep(5000)
+    for _, deflate in ipairs { true, false } do
+      local server <close> = serve(echo, { deflate = deflate })
+      local ws <close> = connect(server)
+      ws:send(text)
+      assert.is_true(ws:recv() == text)
+    end
+  end)
+
+  it("answers pings, and joins fragments around them", function()
+    local server <close> = serve(echo)
+    local conn <close> = raw(server)
+    conn:write(masked(0x01, "Hel"), masked(0x89, "now"), masked(0x80, "lo"))
+    assert.equal("\x8a\x03now", conn:read(5))
+    assert.equal("\x81\x05Hello", conn:read(7))
+  end)
+
+  it("ends with the code and reason of the side that closes", function()
+    local code, reason
+    local over = rille.event()
+    local server <close> = serve(function(ws)
+      assert(ws:recv() == nil)
+      code, reason = ws.close_code, ws.close_reason
+      over:set()
+    end)
+    local ws = connect(server)
+    ws:close(4001, "enough")
+    over:wait()
+    assert.same({ 4001, "enough" }, { code, reason })
+    assert.equal(4001, ws.close_code)
+    assert.error_matches(function() ws:send "late" end, "closed")
+  end)
+
+  it("whose peer just goes ends with 1006", function()
+    local code
+    local over = rille.event()
+    local server <close> = serve(function(ws)
+      ws:recv()
+      code = ws.close_code
+      over:set()
+    end)
+    raw(server):close()
+    over:wait()
+    assert.equal(1006, code)
+  end)
+
+  it("whose peer is silent is pinged, then given up", function()
+    local over = rille.event()
+    local server <close> = serve(function(ws)
+      ws:recv()
+      over:set()
+    end, { ping = 0.02 })
+    local conn <close> = raw(server)
+    rille.timeout(5, over.wait, over)
+    assert.equal("\x89\x00", conn:read(2))
+  end)
+
+  it("lets many tasks send at once, whole message after whole message", function()
+    local server <close> = serve(function(ws)
+      rille.group(function(g)
+        for i = 1, 5 do g:spawn(function() ws:send(tostring(i):rep(200000)) end) end
+      end)
+      ws:close()
+    end, { deflate = false })
+    local ws = connect(server, { limit = 1 << 20 })
+    local count = 0
+    for message in ws:messages() do
+      assert.equal(200000, #message)
+      assert.is_nil(message:find("[^" .. message:sub(1, 1) .. "]"))
+      count = count + 1
+    end
+    assert.equal(5, count)
+  end)
+
+  it("agrees on a subprotocol", function()
+    local server <close> = serve(function(ws) ws:send(ws.protocol or "none") end, { protocols = { "b", "c" } })
+    local ws <close> = connect(server, { protocols = { "a", "b" } })
+    assert.equal("b", ws:recv())
+    assert.equal("b", ws.protocol)
+  end)
+
+  it("refuses to send a text that is not UTF-8", function()
+    local server <close> = serve(echo)
+    local ws <close> = connect(server)
+    assert.error_matches(function() ws:send "\xff" end, "UTF%-8")
+  end)
+end)
+
+describe("a handshake", function()
+  for name, case in pairs {
+    ["with a wrong key"] = { "400", "", "Key: [^\r]*", "Key: short" },
+    ["of version 12"] = { "426", "", "Version: 13", "Version: 12" },
+    ["without Upgrade"] = { "426", "", "Upgrade: websocket\r\n", "" },
+    ["without Host"] = { "400", "", "Host: a\r\n", "" },
+    ["from a foreign origin"] = { "403", "", "$", "Origin: http://evil.example\r\n" },
+    ["from its own origin"] = { "101", "", "$", "Origin: http://a\r\n" },
+  } do
+    it(name .. " is answered with " .. case[1], function()
+      local server <close> = serve(echo)
+      local conn <close> = net.connect("127.0.0.1", server.port)
+      conn:write((HANDSHAKE:gsub(case[3], case[4], 1)), "\r\n")
+      assert.equal(case[1], conn:read_until("\r\n"):match "^HTTP/1.1 (%d+)")
+    end)
+  end
+
+  it("proves that the key was read", function()
+    local server <close> = serve(echo)
+    local conn <close>, head = raw(server)
+    assert.matches("Sec%-WebSocket%-Accept: s3pPLMBiTxaQ9kYGzzhZRbK%+xOo=", head)
+    conn:close()
+  end)
+
+  it("that a server refuses raises EPROTO", function()
+    local server <close> = http.serve { port = 0, handler = function() return "no" end }
+    assert.error_matches(function() connect(server) end, "status 200")
+  end)
+end)
+
+describe("a hostile peer", function()
+  for name, case in pairs {
+    ["a frame without a mask"] = { 1002, "\x81\x02hi" },
+    ["a length of 2^63"] = { 1002, "\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0" },
+    ["a control frame of 126 bytes"] = { 1002, "\x89\xfe\0\x7e\0\0\0\0" },
+    ["a reserved bit"] = { 1002, masked(0xa1, "x") },
+    ["a continuation of nothing"] = { 1002, masked(0x80, "x") },
+    ["a message inside a message"] = { 1002, masked(0x01, "x") .. masked(0x81, "y") },
+    ["an unknown opcode"] = { 1002, masked(0x83, "x") },
+    ["bad UTF-8 in the last fragment"] = { 1007, masked(0x01, "ok") .. masked(0x80, "\xc3\x28") },
+    ["a message over the limit"] = { 1009, masked(0x82, ("x"):rep(2000)) },
+    ["a close code that is none"] = { 1002, masked(0x88, "\x03\xed") },
+  } do
+    it("sending " .. name .. " is closed with " .. case[1], function()
+      assert.equal(case[1], close_code(case[2], { limit = 1000 }))
+    end)
+  end
+
+  it("cannot make a small message fill the memory", function()
+    local server <close> = serve(echo, { limit = 100000 })
+    local conn <close>, head = raw(server, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
+    assert.matches("permessage%-deflate", head)
+    local bomb = require("rille.native.wsdeflate").deflate(("\0"):rep(20000000))
+    conn:write(masked(0xc2, bomb))
+    local frame = conn:read "a"
+    assert.equal(1009, string.unpack(">I2", frame, -2))
+  end)
+
+  it("may send a hundred thousand empty fragments", function()
+    local server <close> = serve(echo)
+    local conn <close> = raw(server)
+    conn:write(masked(0x01, ""), masked(0x00, ""):rep(100000), masked(0x80, "end"))
+    assert.equal("\x81\x03end", conn:read(5))
+  end)
+end)
