@@ -25,7 +25,10 @@ int rl_ids_take(rl_ids *ids) {
 
 void rl_ids_give(rl_ids *ids, int id) { ids->free[ids->count++] = id; }
 
-static bool over_limit(const rl_state *st, size_t more) {
+static bool over_limit(rl_state *st, size_t more) {
+#if defined(RILLE_STRESS)
+  if (st->fail_in && !st->critical && --st->fail_in < 2) return true;  // twice: Lua collects and tries again
+#endif
   return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
 }
 
@@ -94,6 +97,10 @@ static void set_seed(rl_state *st) {
   const char *seed = getenv("RILLE_SEED");
   st->loop.rng = uv_hrtime();
   if (seed && *seed) st->loop.seed = st->loop.rng = strtoull(seed, NULL, 10);
+#if defined(RILLE_STRESS)
+  const char *fail = getenv("RILLE_FAIL_ALLOC");  // the n-th allocation of a script fails
+  if (fail) st->fail_in = strtoull(fail, NULL, 10) + 1;
+#endif
 }
 
 static int open_lua(rl_state *st, bool no_env) {
