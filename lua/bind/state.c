@@ -118,11 +118,6 @@ static int open_lua(rl_state *st, bool no_env) {
   return status == LUA_OK ? 0 : -ENOMEM;
 }
 
-static void close_loop(rl_state *st) {
-  rl_loop_close(&st->loop);
-  while (!rl_loop_closed(&st->loop)) uv_run(st->loop.uv, UV_RUN_ONCE);
-}
-
 static void free_all(rl_state *st) {
   rl_sites_free(st);
   free(st->anchors.free);
@@ -149,10 +144,17 @@ int rl_state_init(rl_state *st, const rl_state_options *o) {
   return 0;
 }
 
-void rl_state_fini(rl_state *st) {
+void rl_state_close(rl_state *st) {
+  if (st->loop.closing) return;
   if (st->cpu.loop) rl_pool_fini(&st->cpu);
   if (st->L) lua_close(st->L);
-  close_loop(st);
+  st->L = NULL;
+  rl_loop_close(&st->loop);
+}
+
+void rl_state_fini(rl_state *st) {
+  rl_state_close(st);
+  while (!rl_loop_closed(&st->loop)) uv_run(st->loop.uv, UV_RUN_ONCE);
   if (st->main_scope) rl_scope_unref(st->main_scope);
   if (st->detached) rl_scope_unref(st->detached);
   free_all(st);

@@ -109,8 +109,10 @@ typedef struct rl_state_options {
 // Makes the Lua state with the standard libraries and rille's own coroutine functions. Negative: a
 // libuv error.
 int rl_state_init(rl_state *st, const rl_state_options *o);
-// Tasks must have ended. Closes the Lua state, runs the loop until every handle is closed, and
-// frees all.
+// Tasks must have ended. Closes the Lua state and starts closing every handle: for a loop that is
+// somebody else's to run; rl_state_fini follows once rl_loop_closed says so.
+void rl_state_close(rl_state *st);
+// The same, runs the loop until every handle is closed, and frees all.
 void rl_state_fini(rl_state *st);
 
 int rl_ids_take(rl_ids *ids);  // 0 when memory is out

@@ -1,4 +1,5 @@
-// Stopping Lua code that does not wait: a hook, armed by whoever is on the loop's thread or by a signal sent to it.
+// Stopping Lua code that does not wait: a hook, armed by whoever is on the loop's thread or by a
+// signal sent to it.
 #include "lua/host/runtime.h"
 
 void rille_interrupt(rille_runtime *rt, rille_status why) {

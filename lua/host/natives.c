@@ -35,7 +35,8 @@ static int push_home(lua_State *L) {
 // Pushes the path of NAME.so, or nil.
 static void push_path(lua_State *L, const char *name) {
   const char *home = push_home(L) ? lua_tostring(L, -1) : RILLE_MODULE_DIR;
-  const char *const formats[] = {"%s/lib/rille/%s.so", "%s/rille/%s.so", "%s/../" RILLE_LIBDIR "/rille/%s.so"};
+  const char *const formats[] = {"%s/lib/rille/%s.so", "%s/rille/%s.so",
+                                 "%s/../" RILLE_LIBDIR "/rille/%s.so"};
   for (int i = 0; i < 4; i++) {
     const char *path = i < 3 ? lua_pushfstring(L, formats[i], home, name)
                              : lua_pushfstring(L, "%s/%s.so", RILLE_MODULE_DIR, name);

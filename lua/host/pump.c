@@ -20,11 +20,12 @@ static void on_idle(uv_idle_t *idle) { (void)idle; }
 static void settle(rl_pump *pump) {
   rl_loop *loop = &pump->rt->st.loop;
   uv_handle_t *alarm = (uv_handle_t *)&loop->alarm, *wakeup = (uv_handle_t *)&loop->wakeup;
-  if (rille_backend_timeout(pump->rt) == 0) {
+  if (rl_runtime_busy(pump->rt)) {
     uv_idle_start(&pump->idle, on_idle);
   } else {
     uv_idle_stop(&pump->idle);
   }
+  if (pump->rt->life == RL_LIFE_DRAINING) return;  // they close
   if (rille_alive(pump->rt)) {
     uv_ref(alarm);
     uv_ref(wakeup);

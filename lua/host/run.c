@@ -24,16 +24,23 @@ static bool calls_alive(const rille_runtime *rt) {
 
 int rille_alive(rille_runtime *rt) {
   if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return 0;
-  return rt->life == RL_LIFE_CLOSING || calls_alive(rt) || posted(rt) > 0;
+  return rt->life != RL_LIFE_OPEN || calls_alive(rt) || posted(rt) > 0;
 }
 
-static void finish_close(rille_runtime *rt) {
+static void begin_drain(rille_runtime *rt) {
   rl_signals_leave(rt);
   rl_port_close(rt->port);
   rl_ops_orphan(rt);
+  rl_state_close(&rt->st);
+  rt->life = RL_LIFE_DRAINING;
+}
+
+// The host may free `rt` in `closed`.
+static void finish_close(rille_runtime *rt) {
   if (rt->injected) rl_pump_stop(rt);
   rl_state_fini(&rt->st);
   rt->life = RL_LIFE_CLOSED;
+  rt->running = false;
   if (rt->closed) rt->closed(rt->closed_ud);
 }
 
@@ -43,7 +50,8 @@ static bool after_run(rille_runtime *rt) {
   rl_report_orphans(&rt->st);
   rl_calls_reap(rt);
   if (rt->life != RL_LIFE_CLOSING || has_tasks(rt)) return true;
-  rt->running = false;
+  begin_drain(rt);
+  if (rt->injected) return true;
   finish_close(rt);
   return false;
 }
@@ -104,6 +112,10 @@ void rl_runtime_stir(rille_runtime *rt) {
 
 void rl_runtime_turn(rille_runtime *rt, bool polled) {
   if (rt->running) return;
+  if (rt->life == RL_LIFE_DRAINING) {
+    if (polled && rl_loop_closed(&rt->st.loop)) finish_close(rt);
+    return;
+  }
   rt->running = true;
   rl_loop_turn(&rt->st.loop, polled);
   if (after_run(rt)) rt->running = false;
@@ -129,12 +141,18 @@ int rille_backend_fd(rille_runtime *rt) {
   return rt && rt->life != RL_LIFE_CLOSED ? uv_backend_fd(rt->st.loop.uv) : -1;
 }
 
+bool rl_runtime_busy(const rille_runtime *rt) {
+  if (rt->life == RL_LIFE_DRAINING) return true;
+  return rt->st.loop.head || (rt->life == RL_LIFE_CLOSING && !has_tasks(rt));
+}
+
 int rille_backend_timeout(rille_runtime *rt) {
   if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return -1;
   rl_loop *loop = &rt->st.loop;
-  if (loop->head || (rt->life == RL_LIFE_CLOSING && !has_tasks(rt))) return 0;
+  if (rl_runtime_busy(rt)) return 0;
   uv_update_time(loop->uv);
-  int timeout = uv_backend_timeout(loop->uv);
+  // libuv answers 0 when nothing referenced is left; our own two handles are not.
+  int timeout = uv_loop_alive(loop->uv) ? uv_backend_timeout(loop->uv) : -1;
   uint64_t due = rl_timers_next(&loop->timers), now = rl_loop_now(loop);
   if (due == RL_NEVER || loop->virtual_clock) return timeout;
   if (due <= now) return 0;

@@ -16,7 +16,7 @@ typedef struct rl_port {
   rille_runtime *rt;  // NULL once it is closed to posts
 } rl_port;
 
-typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_CLOSED } rl_life;
+typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_DRAINING, RL_LIFE_CLOSED } rl_life;
 
 struct rille_runtime {
   rl_state st;
@@ -58,6 +58,8 @@ void rl_port_unref(rl_port *port);
 bool rl_port_post(rl_port *port, rl_post *post);
 void rl_port_close(rl_port *port);
 
+// The next turn has something to do at once.
+bool rl_runtime_busy(const rille_runtime *rt);
 // Runs one turn without polling, for an injected loop; drives closing forward.
 void rl_runtime_turn(rille_runtime *rt, bool polled);
 int rl_pump_start(rille_runtime *rt);

@@ -1,0 +1,381 @@
+// rille.h as a host uses it: every entry, its statuses, exactly-once completion, closing in the
+// middle of everything.
+#include "lua/host/rille.h"
+#include "tests/unit/test.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+static rille_runtime *open_runtime(unsigned flags) {
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  o.flags = RILLE_NO_SIGNALS | flags;
+  rille_runtime *rt = NULL;
+  EXPECT(rille_new(&o, &rt) == RILLE_OK);
+  EXPECT(rt != NULL);
+  return rt;
+}
+
+static void count_closed(void *ud) { ++*(int *)ud; }
+
+static void close_runtime(rille_runtime *rt) {
+  int closed = 0;
+  EXPECT(rille_free(rt) == RILLE_EBUSY);
+  EXPECT(rille_close(rt, 1000000000, count_closed, &closed) == RILLE_OK);
+  EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_ECLOSED);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  EXPECT(closed == 1);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_ECLOSED);
+  EXPECT(rille_free(rt) == RILLE_OK);
+}
+
+static void load(rille_runtime *rt, const char *text) {
+  EXPECT(rille_load(rt, text, strlen(text), "=test") == RILLE_OK);
+}
+
+typedef struct outcome {
+  int calls, count;
+  rille_status status;
+  char text[256];
+} outcome;
+
+static void on_done(void *ud, rille_call *call, rille_status status, lua_State *L, int count) {
+  (void)call;
+  outcome *o = ud;
+  o->calls++;
+  o->status = status;
+  o->count = count;
+  const char *text = count > 0 ? luaL_tolstring(L, -count, NULL) : "";
+  snprintf(o->text, sizeof o->text, "%s", text);
+  if (count > 0) lua_pop(L, 1);
+}
+
+static outcome run(rille_runtime *rt, const char *text) {
+  outcome o = {0};
+  load(rt, text);
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, NULL) == RILLE_OK);
+  EXPECT(o.calls == 0);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  EXPECT(o.calls == 1);
+  return o;
+}
+
+static void test_statuses(void) {
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  rille_runtime *rt = (rille_runtime *)&o;
+  EXPECT(rille_new(NULL, NULL) == RILLE_EINVAL);
+  o.size = 3;
+  EXPECT(rille_new(&o, &rt) == RILLE_EVERSION);
+  EXPECT(rt == NULL);
+  EXPECT(rille_run(NULL, 0) == RILLE_EINVAL);
+  EXPECT(rille_close(NULL, 0, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_free(NULL) == RILLE_OK);
+  EXPECT(rille_lua(NULL) == NULL);
+  EXPECT(rille_of(NULL) == NULL);
+  EXPECT(rille_alive(NULL) == 0);
+  EXPECT(rille_load(NULL, "", 0, "") == RILLE_EINVAL);
+  EXPECT(rille_post(NULL, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_call_async(NULL, 0, NULL, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_register(NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_op_post(NULL, RILLE_OK, NULL) == RILLE_EINVAL);
+  rille_call_cancel(NULL, NULL);
+  rille_call_unref(NULL);
+  rille_op_resolve(NULL, 0);
+  rille_op_reject(NULL, RILLE_EERROR, NULL);
+  rille_msg_unref(NULL);
+  rille_stop(NULL, 0);
+  rille_interrupt(NULL, RILLE_ETIMEOUT);
+  for (int i = -1; i < 20; i++) EXPECT(rille_strerror((rille_status)i) != NULL);
+  rt = open_runtime(0);
+  EXPECT(rille_run(rt, 99) == RILLE_EINVAL);
+  EXPECT(rille_call_async(rt, 5, NULL, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_load_file(rt, "/no/such/file") == RILLE_EERROR);
+  EXPECT(strstr(lua_tostring(rille_lua(rt), -1), "/no/such/file") != NULL);
+  EXPECT(rille_load(rt, "x =", 3, "=x") == RILLE_ESYNTAX);
+  EXPECT(rille_load(rt, "\033Lua", 4, "=x") == RILLE_ESYNTAX);
+  EXPECT(rille_of(rille_lua(rt)) == rt);
+  close_runtime(rt);
+}
+
+static void test_calls(void) {
+  rille_runtime *rt = open_runtime(0);
+  outcome o = run(rt, "return 1, 2");
+  EXPECT(o.status == RILLE_OK && o.count == 2 && strcmp(o.text, "1") == 0);
+  o = run(rt, "require('rille').sleep(0.001) return 'slept'");
+  EXPECT(o.status == RILLE_OK && strcmp(o.text, "slept") == 0);
+  o = run(rt, "error('oh')");
+  EXPECT(o.status == RILLE_EERROR && o.count == 2 && strcmp(o.text, "test:1: oh") == 0);
+  o = run(rt, "error(setmetatable({}, {__tostring = function() return 'object' end}))");
+  EXPECT(o.status == RILLE_EERROR && strcmp(o.text, "object") == 0);
+  lua_State *L = rille_lua(rt);
+  load(rt, "local a, b = ... require('rille').sleep(0.001) return a + b");
+  lua_pushinteger(L, 2);
+  lua_pushinteger(L, 3);
+  EXPECT(rille_call_wait(rt, 2, 1, NULL) == RILLE_OK);
+  EXPECT(lua_tointeger(L, -1) == 5);
+  rille_call_options co = {.size = sizeof co, .timeout_ns = 1000000};
+  load(rt, "require('rille').sleep(10)");
+  EXPECT(rille_call_wait(rt, 0, 0, &co) == RILLE_ETIMEOUT);
+  co.size = 1;
+  load(rt, "return");
+  EXPECT(rille_call_wait(rt, 0, 0, &co) == RILLE_EVERSION);
+  close_runtime(rt);
+}
+
+static void *cancel_elsewhere(void *ud) {
+  rille_call_cancel(ud, "enough");
+  rille_call_unref(ud);
+  return NULL;
+}
+
+static void test_cancel(void) {
+  rille_runtime *rt = open_runtime(0);
+  outcome o = {0};
+  rille_call *call;
+  load(rt,
+       "local r = require('rille') local _ <close> = setmetatable({}, {__close = function() "
+       "r.sleep(0.001) X = 1 end})"
+       "r.sleep(10)");
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, &call) == RILLE_OK);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  pthread_t thread;
+  EXPECT(pthread_create(&thread, NULL, cancel_elsewhere, call) == 0);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  pthread_join(thread, NULL);
+  EXPECT(o.calls == 1 && o.status == RILLE_ECANCELED);
+  EXPECT(strstr(o.text, "enough") != NULL);
+  lua_getglobal(rille_lua(rt), "X");
+  EXPECT(lua_tointeger(rille_lua(rt), -1) == 1);
+  close_runtime(rt);
+}
+
+static rille_op *waiting;
+static int cancels;
+
+static void on_cancel(rille_op *op, void *ud) {
+  cancels++;
+  if (ud) rille_op_reject(op, RILLE_ECANCELED, NULL);
+}
+
+static int host_wait(lua_State *L) {
+  return rille_await(L, &waiting, on_cancel, lua_touserdata(L, 1));
+}
+
+static int host_now(lua_State *L) {
+  rille_op *op;
+  int waits = rille_await(L, &op, NULL, NULL);
+  lua_State *S = rille_op_stack(op);
+  lua_pushliteral(S, "now");
+  lua_pushinteger(S, 7);
+  rille_op_resolve(op, 2);
+  return waits;
+}
+
+static int host_twice(lua_State *L) {
+  lua_pushinteger(L, 2 * luaL_checkinteger(L, 1));
+  return 1;
+}
+
+static int host_wrong(lua_State *L) {
+  rille_op *op;
+  return rille_await(L, &op, NULL, NULL);
+}
+
+typedef struct job {
+  int input, output;
+} job;
+
+static int drops;
+static void job_work(void *ud, const int *cancelled) {
+  job *j = ud;
+  if (!*cancelled) j->output = j->input * j->input;
+}
+static int job_after(lua_State *L, void *ud, rille_status status) {
+  EXPECT(status == RILLE_OK);
+  lua_pushinteger(L, ((job *)ud)->output);
+  return 1;
+}
+static void job_drop(void *ud) {
+  drops++;
+  free(ud);
+}
+static int host_square(lua_State *L) {
+  job *j = malloc(sizeof *j);
+  j->input = (int)lua_tointeger(L, 1);
+  return rille_offload(L, j, job_work, job_after, job_drop);
+}
+
+static const rille_def defs[] = {
+    {"wait", RILLE_ASYNC, host_wait},  {"now", RILLE_ASYNC, host_now},
+    {"twice", RILLE_SYNC, host_twice}, {"square", RILLE_POOL, host_square},
+    {"wrong", RILLE_SYNC, host_wrong}, {NULL, 0, NULL},
+};
+
+static void *post_elsewhere(void *ud) {
+  EXPECT(rille_op_post(waiting, RILLE_OK, ud) == RILLE_OK);
+  return NULL;
+}
+
+static void test_functions(void) {
+  rille_runtime *rt = open_runtime(0);
+  EXPECT(rille_register(rt, "host", defs) == RILLE_OK);
+  outcome o = run(
+      rt, "local h = require 'host' local a, b = h.now() assert(b == 7) return a .. h.twice(4)");
+  EXPECT(o.status == RILLE_OK && strcmp(o.text, "now8") == 0);
+  o = run(rt, "return select(2, pcall(require('host').wrong))");
+  EXPECT(strstr(o.text, "RILLE_ASYNC") != NULL);
+  o = run(rt,
+          "local h, r = require 'host', require 'rille' return table.concat({r.gather("
+          "function() return h.square(3) end, function() return h.square(4) end)}, ' ')");
+  EXPECT(strcmp(o.text, "9 16") == 0);
+  EXPECT(drops == 2);
+
+  outcome later = {0};
+  load(rt, "return require('host').wait()");
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &later, NULL) == RILLE_OK);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  lua_State *L = rille_lua(rt);
+  lua_pushliteral(L, "posted");
+  rille_msg *msg;
+  EXPECT(rille_msg_from_lua(L, -1, 1, &msg) == RILLE_OK);
+  pthread_t thread;
+  pthread_create(&thread, NULL, post_elsewhere, msg);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  pthread_join(thread, NULL);
+  EXPECT(later.calls == 1 && strcmp(later.text, "posted") == 0);
+
+  load(rt, "return pcall(require('host').wait)");
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &later, NULL) == RILLE_OK);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  rille_op_reject(waiting, RILLE_EPERM, "no %s", "way");
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  EXPECT(later.calls == 2 && strcmp(later.text, "false") == 0);
+
+  lua_pushcfunction(L, host_now);
+  EXPECT(rille_msg_from_lua(L, -1, 1, &msg) == RILLE_EINVAL);
+  lua_settop(L, 0);
+  close_runtime(rt);
+}
+
+// The host still owes an end to every op: before, while and after the runtime closes.
+static void test_close_while_waiting(void) {
+  for (int mode = 0; mode < 3; mode++) {
+    rille_runtime *rt = open_runtime(0);
+    EXPECT(rille_register(rt, "host", defs) == RILLE_OK);
+    outcome o = {0};
+    cancels = 0;
+    load(rt, "return require('host').wait(...)");
+    if (mode == 0) {
+      lua_pushlightuserdata(rille_lua(rt), rt);
+    } else {
+      lua_pushnil(rille_lua(rt));
+    }
+    EXPECT(rille_call_async(rt, 1, NULL, on_done, &o, NULL) == RILLE_OK);
+    EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+    close_runtime(rt);
+    EXPECT(o.calls == 1 && o.status == RILLE_ECANCELED && cancels == 1);
+    if (mode == 1) EXPECT(rille_op_post(waiting, RILLE_OK, NULL) == RILLE_ECLOSED);
+    if (mode == 2) rille_op_resolve(waiting, 0);
+  }
+}
+
+static int ran, dropped;
+static void post_fn(rille_runtime *rt, void *ud) {
+  (void)rt, (void)ud;
+  ran++;
+}
+static void post_drop(void *ud) {
+  (void)ud;
+  dropped++;
+}
+
+static void *post_many(void *ud) {
+  for (int i = 0; i < 1000; i++) EXPECT(rille_post(ud, post_fn, NULL, post_drop) == RILLE_OK);
+  EXPECT(rille_run(ud, RILLE_RUN_NOWAIT) == RILLE_ETHREAD);
+  EXPECT(rille_lua(ud) == NULL);
+  EXPECT(rille_close(ud, 0, NULL, NULL) == RILLE_ETHREAD);
+  EXPECT(rille_free(ud) == RILLE_ETHREAD);
+  return NULL;
+}
+
+static void test_posts(void) {
+  rille_runtime *rt = open_runtime(0);
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, post_many, rt);
+  while (ran < 4000) EXPECT(rille_run(rt, RILLE_RUN_ONCE) == RILLE_OK);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  EXPECT(rille_post(rt, post_fn, NULL, post_drop) == RILLE_OK);
+  EXPECT(rille_alive(rt) == 1);
+  EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_OK);
+  while (rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK) {}
+  EXPECT(ran + dropped == 4001);
+  EXPECT(rille_post(rt, post_fn, NULL, post_drop) == RILLE_ECLOSED);
+  EXPECT(ran + dropped == 4002);
+  EXPECT(rille_free(rt) == RILLE_OK);
+}
+
+static void test_injected_loop(void) {
+  uv_loop_t loop;
+  EXPECT(uv_loop_init(&loop) == 0);
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  o.flags = RILLE_NO_SIGNALS;
+  o.loop = &loop;
+  rille_runtime *rt;
+  EXPECT(rille_new(&o, &rt) == RILLE_OK);
+  outcome done = {0};
+  load(rt,
+       "local r = require 'rille' r.gather(function() r.sleep(0.002) end, function() "
+       "r.sleep(0.001) end) return 'ok'");
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &done, NULL) == RILLE_OK);
+  EXPECT(uv_run(&loop, UV_RUN_DEFAULT) == 0);
+  EXPECT(done.calls == 1 && strcmp(done.text, "ok") == 0);
+  int closed = 0;
+  EXPECT(rille_close(rt, 0, count_closed, &closed) == RILLE_OK);
+  EXPECT(uv_run(&loop, UV_RUN_DEFAULT) == 0);
+  EXPECT(closed == 1);
+  EXPECT(rille_free(rt) == RILLE_OK);
+  EXPECT(uv_run(&loop, UV_RUN_DEFAULT) == 0);
+  EXPECT(uv_loop_close(&loop) == 0);
+}
+
+static void test_foreign_loop(void) {
+  rille_runtime *rt = open_runtime(0);
+  outcome o = {0};
+  load(rt, "require('rille').sleep(0.005) return 'ok'");
+  EXPECT(rille_backend_fd(rt) >= 0);
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, NULL) == RILLE_OK);
+  EXPECT(rille_backend_timeout(rt) == 0);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  int timeout = rille_backend_timeout(rt);
+  EXPECT(timeout >= 1 && timeout <= 6);
+  while (!o.calls) EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  EXPECT(rille_backend_timeout(rt) == -1);
+  close_runtime(rt);
+}
+
+static void test_many(void) {
+  enum { MANY = 200 };
+  rille_runtime *all[MANY];
+  for (int i = 0; i < MANY; i++) all[i] = open_runtime(0);
+  for (int i = 0; i < MANY; i++) EXPECT(run(all[i], "return 1").status == RILLE_OK);
+  for (int i = 0; i < MANY; i++) close_runtime(all[i]);
+  for (int i = 0; i < 500; i++) close_runtime(open_runtime(0));
+}
+
+int main(void) {
+  test_statuses();
+  test_calls();
+  test_cancel();
+  test_functions();
+  test_close_while_waiting();
+  test_posts();
+  test_injected_loop();
+  test_foreign_loop();
+  test_many();
+  return test_result();
+}
