@@ -1,4 +1,5 @@
--- rille.fs: files and directories. Every call waits; what it does runs on a thread of the file pool.
+-- rille.fs: files and directories. Every call waits; what it does runs on a thread of the file
+-- pool.
 local native = require "rille.native.fs"
 local path = require "rille.path"
 local glob = require "rille.fs.glob"
@@ -54,8 +55,9 @@ end
 
 --- Replaces a file's contents, or adds to them.
 ---
---- `atomic`: readers see the old file or the new one, whole, also after a crash: a temporary file beside it is written,
---- synced and renamed, and the directory synced. `sync`: returns when the bytes are on the device.
+--- `atomic`: readers see the old file or the new one, whole, also after a crash: a temporary file
+--- beside it is written, synced and renamed, and the directory synced. `sync`: returns when the
+--- bytes are on the device.
 --- @async
 --- @param file string
 --- @param data string
@@ -113,8 +115,9 @@ function fs.mkdir(dir, opts)
   native.mkdir(dir, opts)
 end
 
---- Removes a file, a link or an empty directory; with `recursive` a directory with all in it. Links are removed, never
---- followed, also when someone swaps a directory for one meanwhile. When a cancelled removal returns, it has stopped.
+--- Removes a file, a link or an empty directory; with `recursive` a directory with all in it. Links
+--- are removed, never followed, also when someone swaps a directory for one meanwhile. When a
+--- cancelled removal returns, it has stopped.
 --- @async
 --- @param file string
 --- @param opts? { recursive: boolean }
@@ -202,7 +205,8 @@ function fs.utime(file, atime, mtime)
   native.utime(file, atime, mtime)
 end
 
---- The entries of a directory, in the order the system keeps them, read as the loop goes: `for name, type in fs.list(dir)`.
+--- The entries of a directory, in the order the system keeps them, read as the loop goes: `for
+--- name, type in fs.list(dir)`.
 --- @async
 --- @param dir string
 --- @return fun(): string?, string? # types are those of rille.Stat
@@ -253,8 +257,8 @@ local function next_in_walk(walk)
   end
 end
 
---- Everything below a directory, each directory before what is in it: `for path, type in fs.walk(dir)`. Links are not
---- followed, and directories that may not be read are passed over.
+--- Everything below a directory, each directory before what is in it: `for path, type in
+--- fs.walk(dir)`. Links are not followed, and directories that may not be read are passed over.
 --- @async
 --- @param dir string
 --- @param opts? { max_depth: integer } 1: as `list`
@@ -269,8 +273,9 @@ end
 
 --- The paths that match a pattern, sorted: a list, which a `for` loop can also call.
 ---
---- `*` and `?` match within a name, `[a-z]` and `[!a-z]` one character, `**` any number of directories, `{a,b}` either. A
---- name that begins with a dot is matched only by a pattern that does.
+--- `*` and `?` match within a name, `[a-z]` and `[!a-z]` one character, `**` any number of
+--- directories, `{a,b}` either. A name that begins with a dot is matched only by a pattern that
+--- does.
 --- @async
 --- @param pattern string
 --- @return string[] paths
@@ -279,8 +284,8 @@ function fs.glob(pattern)
   return glob.find(fs, pattern)
 end
 
---- A new empty directory that only this user can enter. The second value removes it, with all in it, when it is closed:
---- `local dir, guard <close> = fs.temp_dir()`.
+--- A new empty directory that only this user can enter. The second value removes it, with all in
+--- it, when it is closed: `local dir, guard <close> = fs.temp_dir()`.
 --- @async
 --- @param opts? { dir: string, prefix: string } $TMPDIR or /tmp, "rille-"
 --- @return string dir
@@ -297,7 +302,8 @@ function fs.temp_dir(opts)
   end)
 end
 
---- A new empty file that only this user can open, open for reading and writing. It stays until someone removes it.
+--- A new empty file that only this user can open, open for reading and writing. It stays until
+--- someone removes it.
 --- @async
 --- @param opts? { dir: string, prefix: string } $TMPDIR or /tmp, "rille-"
 --- @return rille.File file
@@ -309,11 +315,12 @@ function fs.temp_file(opts)
   return native.temp_file(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
 end
 
---- Watches a file or directory: `for event in fs.watch(dir, { recursive = true })`. It watches from the call on, until the loop
---- is left or the value closed, or what it watches is removed.
+--- Watches a file or directory: `for event in fs.watch(dir, { recursive = true })`. It watches from
+--- the call on, until the loop is left or the value closed, or what it watches is removed.
 ---
---- An event has `path`, `directory` (true or false) and `type`: "create", "change" (contents or permissions), "remove",
---- "rename" (then `from` is the old path), or "overflow": there were more changes than the system keeps, look for yourself.
+--- An event has `path`, `directory` (true or false) and `type`: "create", "change" (contents or
+--- permissions), "remove", "rename" (then `from` is the old path), or "overflow": there were more
+--- changes than the system keeps, look for yourself.
 --- @async
 --- @param file string
 --- @param opts? { recursive: boolean }

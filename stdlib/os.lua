@@ -24,8 +24,9 @@ function Env.__call(_, name)
   return native.getenv(name)
 end
 
---- The environment: `os.env.HOME`, `for name, value in pairs(os.env)`. `os.env()` is a copy. Setting a variable changes this
---- process and the children it starts; do it before other threads run.
+--- The environment: `os.env.HOME`, `for name, value in pairs(os.env)`. `os.env()` is a copy.
+--- Setting a variable changes this process and the children it starts; do it before other threads
+--- run.
 system.env = setmetatable({}, Env)
 
 --- The process's number.

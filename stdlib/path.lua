@@ -1,4 +1,5 @@
--- rille.path: paths as text. Pure functions: none looks at the file system, but `absolute` asks for the working directory.
+-- rille.path: paths as text. Pure functions: none looks at the file system, but `absolute` asks for
+-- the working directory.
 local path = {}
 
 local concat = table.concat
@@ -110,8 +111,8 @@ function path.parts(p)
   return parts
 end
 
---- The shortest text for the same path: no "//", no ".", and no ".." after a name. By text alone: where a name is a link,
---- ".." after it would have led elsewhere.
+--- The shortest text for the same path: no "//", no ".", and no ".." after a name. By text alone:
+--- where a name is a link, ".." after it would have led elsewhere.
 --- @param p string
 --- @return string # "." for the empty path
 function path.normalize(p)
@@ -147,7 +148,8 @@ function path.absolute(p, base)
   return path.normalize(path.join(base, p))
 end
 
---- The way from `base` to `p`: "../c" from "/a/b" to "/a/c". Relative ones begin at the working directory.
+--- The way from `base` to `p`: "../c" from "/a/b" to "/a/c". Relative ones begin at the working
+--- directory.
 --- @param p string
 --- @param base? string the working directory
 --- @return string

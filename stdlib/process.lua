@@ -1,4 +1,5 @@
--- rille.process: child processes. No shell unless asked for, no descriptor but 0 to 2 inherited, always reaped.
+-- rille.process: child processes. No shell unless asked for, no descriptor but 0 to 2 inherited,
+-- always reaped.
 local native = require "rille.native.process"
 local options = require "rille.fs.options"
 
@@ -47,6 +48,21 @@ local function command(spec)
   return argv
 end
 
+--- @class rille.Command
+--- @field [integer] string the program, found along PATH, and its arguments
+--- @field stdin? any "pipe", "inherit", "null" or a stream
+--- @field stdout? any
+--- @field stderr? any also "stdout": where output goes
+--- @field cwd? string
+--- @field env? table<string, string> the whole environment; ours by default
+--- @field shell? boolean the first item is a line for /bin/sh, the others are $1, $2...
+--- @field grace? number seconds between SIGTERM and SIGKILL; 5 by default
+
+--- @class rille.Run: rille.Command
+--- @field timeout? number seconds
+--- @field check? boolean
+--- @field limit? integer bytes
+
 --- @class rille.Process
 --- @field pid integer
 --- @field stdin rille.Stream? our ends of the pipes
@@ -63,7 +79,8 @@ function Process:wait()
   return { code = code, signal = signal }
 end
 
---- Sends a signal, SIGTERM by default. The second argument: to its whole group, with what it has started.
+--- Sends a signal, SIGTERM by default. The second argument: to its whole group, with what it has
+--- started.
 --- @param signal? string|integer
 --- @param group? boolean
 --- @return boolean # false: it has ended
@@ -92,7 +109,8 @@ local function finish(self)
   end
 end
 
---- Ends it if it has not ended: SIGTERM to it and its group, SIGKILL after the grace period. Returns when it is reaped.
+--- Ends it if it has not ended: SIGTERM to it and its group, SIGKILL after the grace period.
+--- Returns when it is reaped.
 --- @async
 function Process:close()
   close_pipes(self)
@@ -185,10 +203,10 @@ local function start(spec, defaults)
   return self
 end
 
---- Starts a program: `local child <close> = process.spawn{ "sort", "-n", stdin = "pipe" }`. All three descriptors are pipes
---- unless told otherwise: read what you let it write.
+--- Starts a program: `local child <close> = process.spawn{ "sort", "-n", stdin = "pipe" }`. All
+--- three descriptors are pipes unless told otherwise: read what you let it write.
 --- @async
---- @param spec { [integer]: string, stdin: any, stdout: any, stderr: any, cwd: string?, env: table?, shell: boolean?, grace: number? }
+--- @param spec rille.Command
 --- @return rille.Process
 --- @raise system errors of spawn, chdir and pipe
 function process.spawn(spec)
@@ -221,8 +239,8 @@ local function collect(stream, pieces, limit, name)
   end
 end
 
--- Reads, feeds and waits side by side. When the child has ended and something it started still holds a pipe, the
--- grace period is all that gets.
+-- Reads, feeds and waits side by side. When the child has ended and something it started still
+-- holds a pipe, the grace period is all that gets.
 local function attend(child, data, limit, name)
   local out, errors, ending = {}, {}, nil
   runtime().group(function(g)
@@ -274,11 +292,12 @@ local function run(spec)
   return ending
 end
 
---- Runs a program to its end: `process.run{ "git", "log", cwd = dir, timeout = 10 }`. `stdin` is a string of bytes, a stream,
---- or nothing. `check`: an exit status but 0 raises EXIT, an error with the field `result`. `limit`: more output on one
---- descriptor raises LIMIT; 64 MiB by default. `timeout`, in seconds, raises TIMEOUT. However it ends, the child is reaped.
+--- Runs a program to its end: `process.run{ "git", "log", cwd = dir, timeout = 10 }`. `stdin` is a
+--- string of bytes, a stream, or nothing. `check`: an exit status but 0 raises EXIT, an error with
+--- the field `result`. `limit`: more output on one descriptor raises LIMIT; 64 MiB by default.
+--- `timeout`, in seconds, raises TIMEOUT. However it ends, the child is reaped.
 --- @async
---- @param spec { [integer]: string, stdin: any, stdout: any, stderr: any, cwd: string?, env: table?, shell: boolean?, timeout: number?, check: boolean?, limit: integer?, grace: number? }
+--- @param spec rille.Run
 --- @return { code: integer, signal: string?, stdout: string?, stderr: string? }
 --- @raise system errors of spawn, chdir and pipe; EXIT, LIMIT, TIMEOUT
 function process.run(spec)

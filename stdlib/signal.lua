@@ -1,4 +1,5 @@
--- rille.signal: waiting for signals. While a signal is watched, it does nothing else: watch INT, and Ctrl-C no longer cancels.
+-- rille.signal: waiting for signals. While a signal is watched, it does nothing else: watch INT,
+-- and Ctrl-C no longer cancels.
 local native = require "rille.native.signal"
 
 local signal = {}
@@ -13,8 +14,9 @@ function signal.wait(...)
   return watch:next()
 end
 
---- Iterates over these signals as they come: `for name in signal.each("HUP", "USR1") do`. From the call on none is missed,
---- until the loop is left or its scope is cancelled. A signal that comes again before it was taken comes once.
+--- Iterates over these signals as they come: `for name in signal.each("HUP", "USR1") do`. From the
+--- call on none is missed, until the loop is left or its scope is cancelled. A signal that comes
+--- again before it was taken comes once.
 --- @param ... string
 --- @return fun(): string?
 --- @raise EINVAL for a signal that nobody can catch

@@ -20,8 +20,8 @@ function tty.size(stream)
   return native.size(stream or STDOUT)
 end
 
---- Switches the terminal to raw mode, in which keys arrive at once and unseen, until the value is closed:
---- `local raw <close> = tty.raw()`. Standard input by default.
+--- Switches the terminal to raw mode, in which keys arrive at once and unseen, until the value is
+--- closed: `local raw <close> = tty.raw()`. Standard input by default.
 --- @param stream? rille.Stream|integer
 --- @return { close: fun() }
 --- @raise ENOTTY
@@ -29,7 +29,8 @@ function tty.raw(stream)
   return native.raw(stream or STDIN)
 end
 
---- How many bits of colour the terminal shows: 1 (none), 4, 8 or 24. By NO_COLOR, FORCE_COLOR, COLORTERM and TERM.
+--- How many bits of colour the terminal shows: 1 (none), 4, 8 or 24. By NO_COLOR, FORCE_COLOR,
+--- COLORTERM and TERM.
 --- @param stream? rille.Stream|integer
 --- @return integer
 function tty.color_depth(stream)

@@ -1,5 +1,4 @@
 -- rille.os and rille.tty: what the system and the terminal tell.
-local rille = require "rille"
 local fs = require "rille.fs"
 local process = require "rille.process"
 local system = require "rille.os"
@@ -78,7 +77,10 @@ describe("rille.tty", function()
     local program = "/proc/" .. system.pid .. "/exe"
     local script = [[
       local tty = require "rille.tty"
-      local function mode() local p = io.popen("stty -a <&2") local s = p:read "a" p:close() return s:match "(%-?icanon)" end
+      local function mode()
+        local p <close> = io.popen "stty -a <&2"
+        return p:read "a":match "(%-?icanon)"
+      end
       print(tty.is(), mode())
       do local raw <close> = tty.raw() print(mode()) end
       print(mode(), tty.color_depth())

@@ -57,8 +57,8 @@ describe("rille.process.run", function()
   end)
 
   it("hands over no descriptor but 0 to 2", function()
-    local file <close> = fs.open "/dev/null"
-    local other <close> = process.spawn { "cat" }
+    local _ <close> = fs.open "/dev/null"
+    local _ <close> = process.spawn { "cat" }
     local r = process.run { "sh", "-c", "ls /proc/$$/fd" }
     assert.equal("0\n1\n2\n", r.stdout)
   end)
@@ -124,7 +124,7 @@ describe("rille.process.run", function()
   end)
 
   it("ends the whole group when it is cancelled", function()
-    local dir <const>, guard <close> = fs.temp_dir()
+    local dir <const>, _ <close> = fs.temp_dir()
     local finished = rille.move_on_after(0.3, function()
       process.run { "sh", "-c", "sleep 60 & echo $! > pid; wait", cwd = dir, grace = 1 }
     end)
@@ -202,7 +202,7 @@ describe("rille.process.spawn", function()
   end)
 
   it("redirects from and to files, at their position", function()
-    local dir <const>, guard <close> = fs.temp_dir()
+    local dir <const>, _ <close> = fs.temp_dir()
     fs.write(dir .. "/in", "skip\nb\na\n")
     local input <close> = fs.open(dir .. "/in")
     assert.equal("skip", input:read "l")

@@ -3,7 +3,8 @@ local path = require "rille.path"
 
 local glob = {}
 
--- Splits "a{b,c{d,e}}f" at its first brace: "a", { "b", "c{d,e}" }, "f". Nil if there is none that closes.
+-- Splits "a{b,c{d,e}}f" at its first brace: "a", { "b", "c{d,e}" }, "f". Nil if there is none that
+-- closes.
 local function split_braces(pattern)
   local first, depth, from, choices = nil, 0, nil, {}
   local at = 1

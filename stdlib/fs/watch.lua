@@ -197,7 +197,7 @@ function watch.open(fs, file, recursive)
     queue = {}, -- events to be told
     told = {}, -- paths told as created before inotify tells
   }, Watch)
-  local guard <close> = options.guard(function()
+  local _ <close> = options.guard(function()
     if not self.opened then
       self:close()
     end
