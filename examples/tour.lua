@@ -61,7 +61,8 @@ local elapsed = timed(rille.group, function(g)
   local clients = {}
   for i = 1, CLIENTS do
     clients[i] = function()
-      answers = answers + client(listener:address())
+      local got = client(listener:address())
+      answers = answers + got
     end
   end
   rille.gather(clients)
@@ -72,11 +73,11 @@ print(("   %d clients, %d answers in %.3f s (%.0f answers/s)"):format(CLIENTS, a
 step "Files: a directory hashed on all cores"
 
 local FILES, SIZE = 16, 4 * 1024 * 1024
-local dir <close> = fs.temp_dir()
+local dir, remove_dir <close> = fs.temp_dir()
 local block = hash.random(64 * 1024):rep(SIZE // (64 * 1024))
 local paths = {}
 for i = 1, FILES do
-  paths[i] = ("%s/%02d.bin"):format(dir.path, i)
+  paths[i] = ("%s/%02d.bin"):format(dir, i)
 end
 rille.map(paths, function(path, i)
   fs.write(path, string.char(64 + i) .. block)
