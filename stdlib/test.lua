@@ -1,5 +1,6 @@
 -- For tests: the virtual clock and the seeded order.
 local native = require "rille.native.clock"
+local timeout = require("rille.native.scope").timeout
 
 local test = {}
 
@@ -17,5 +18,22 @@ test.clock = native.clock
 --- Deals equally ready tasks in an order that depends on `seed` alone; 0 for arrival order.
 --- @param seed integer
 test.seed = native.seed
+
+--- Like `rille.timeout`, but by the real clock, whatever clock is in force: for whoever runs tests.
+--- @async
+--- @param s number seconds
+--- @param f function
+--- @return any ... what `f` returns
+--- @raise TIMEOUT
+function test.timeout(s, f, ...)
+  return timeout(math.huge, function(...)
+    local _ <close> = native.watchdog(s)
+    return f(...)
+  end, ...)
+end
+
+--- Seconds of the real clock, whatever clock is in force.
+--- @return number
+test.real_now = native.real
 
 return test

@@ -42,7 +42,7 @@ local function make_safe(busted, ours)
     local context = busted.context.get()
     local results
     local before = leaks.snapshot()
-    local ok, err = pcall(rille.timeout, ours.timeout, function()
+    local ok, err = pcall(require("rille.test").timeout, ours.timeout, function()
       results = table.pack(safe(descriptor, run, element))
     end)
     if ok and results then return table.unpack(results, 1, results.n) end
@@ -170,7 +170,8 @@ function runner.run(ours, words)
   if ours.seed then require("rille.test").seed(ours.seed) end
   runner.leaked = {}
   local tally = { ran = 0, skipped = 0, failures = 0, passed = {}, failed = {} }
-  local began = rille.now()
+  local real_now = require("rille.test").real_now
+  local began = real_now()
   prepare(busted, args, ours)
   subscribe(busted, tally)
   load_handlers(busted, args)
@@ -180,7 +181,7 @@ function runner.run(ours, words)
   })
   busted.publish { "exit" }
   io.write(("%d passed, %d failed, %d skipped in %.2f s\n"):format(count(tally.passed), tally.failures, tally.skipped,
-    rille.now() - began))
+    real_now() - began))
   return tally.failures > 0 and 1 or 0
 end
 
