@@ -155,7 +155,7 @@ end)
 
 describe("where C is in the way, an error names it:", function()
   it("load's reader", function()
-    local chunk, err = load(function() rille.sleep(0) end)
+    local _, chunk, err = pcall(load, function() rille.sleep(0) end) -- no message handler of the runner in between
     assert.is_nil(chunk)
     assert.truthy(tostring(err):find("'load'", 1, true), tostring(err))
   end)
