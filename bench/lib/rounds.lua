@@ -84,7 +84,7 @@ local function measure(work, options)
         end
       elseif not entry.failed then
         entry.failed = true
-        say("\n", entry.command, " failed:\n", text, "\n")
+        say("\n", entry.command, " failed:\n", #text > 300 and text:sub(1, 300) .. " ...\n" or text, "\n")
       end
     end
   end
