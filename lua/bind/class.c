@@ -43,8 +43,8 @@ void *rl_object_new(lua_State *L, const rl_class *class, int uservalues) {
 
 // A class may stand in several C modules: the same name is the same class.
 void *rl_test_object(lua_State *L, int index, const rl_class *class) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof(rl_box)) return NULL;
-  rl_box *box = lua_touserdata(L, index);
+  rl_box *box = lua_touserdata(L, index);  // light ones have no length
+  if (!box || lua_rawlen(L, index) < sizeof(rl_box)) return NULL;
   if (box->class == class) return box;
   return luaL_testudata(L, index, class->name);
 }

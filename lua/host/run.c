@@ -22,9 +22,13 @@ static bool calls_alive(const rille_runtime *rt) {
   return !rl_list_empty(&rt->calls) || rt->st.main_scope->member_count > 0;
 }
 
+static bool is_alive(rille_runtime *rt) {
+  return rt->life != RL_LIFE_OPEN || calls_alive(rt) || posted(rt) > 0;
+}
+
 int rille_alive(rille_runtime *rt) {
   if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return 0;
-  return rt->life != RL_LIFE_OPEN || calls_alive(rt) || posted(rt) > 0;
+  return is_alive(rt);
 }
 
 static void begin_drain(rille_runtime *rt) {
@@ -64,7 +68,7 @@ static void report_deadlock(rille_runtime *rt) {
 
 static bool wants_more(rille_runtime *rt) {
   if (rt->life == RL_LIFE_CLOSING) return true;
-  return !atomic_load(&rt->stopping) && rille_alive(rt);
+  return !atomic_load(&rt->stopping) && is_alive(rt);
 }
 
 static bool is_deadlocked(rille_runtime *rt) {

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { RL_CHUNK_SIZE = 64 * 1024, RL_CHUNK_SPARE = 16 };
+enum { RL_CHUNK_SIZE = 64 * 1024, RL_CHUNK_SPARE = 64 };
 
 typedef struct rl_chunks {
   void *spare[RL_CHUNK_SPARE];

@@ -3,7 +3,7 @@ package.path = "bench/lib/?.lua;" .. package.path
 local cqueues = require "cqueues"
 local resident = require "memory"
 local n = tonumber(arg[1])
-local seconds = 1 + n * 10e-6
+local seconds = 0.5 + n * 5e-6
 local queue = cqueues.new()
 
 local before, began = resident(), os.clock()

@@ -3,7 +3,7 @@ package.path = "bench/lib/?.lua;" .. package.path
 local tasks = require "luv_tasks"
 local resident = require "memory"
 local n = tonumber(arg[1])
-local ms = 1000 + n // 100
+local ms = 500 + n // 200
 
 local before, began = resident(), os.clock()
 local count, woken = 0, 0

@@ -1,7 +1,7 @@
 // sleepers on Node: so many async functions asleep at once (promises and timers, not stacks).
 const fs = require("fs");
 const n = Number(process.argv[2]);
-const ms = 1000 + n / 100;
+const ms = 500 + n / 200;
 const resident = () => Number(fs.readFileSync("/proc/self/statm", "utf8").split(" ")[1]) * 4096;
 const cpu = () => {
   const { user, system } = process.cpuUsage();

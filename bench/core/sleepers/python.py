@@ -1,7 +1,7 @@
 # sleepers on asyncio: so many tasks asleep at once.
 import asyncio, sys, time
 n = int(sys.argv[1])
-seconds = 1 + n * 10e-6
+seconds = 0.5 + n * 5e-6
 
 def resident():
     with open("/proc/self/statm") as file:

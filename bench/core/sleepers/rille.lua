@@ -3,7 +3,7 @@ package.path = "bench/lib/?.lua;" .. package.path
 local rille = require "rille"
 local resident = require "memory"
 local n = tonumber(arg[1])
-local seconds = 1 + n * 10e-6
+local seconds = 0.5 + n * 5e-6
 
 local function sleeper() rille.sleep(seconds) end
 
