@@ -227,3 +227,24 @@ int rl_msg_push(lua_State *L, const rl_msg *m) {
   if (u.list) lua_remove(L, u.list);
   return (int)m->count;
 }
+
+static int push_protected(lua_State *L) {
+  const rl_msg *m = lua_touserdata(L, 1);
+  lua_settop(L, 0);
+  return rl_msg_push(L, m);
+}
+
+int rl_msg_push_unref(lua_State *L, rl_msg *m) {
+  int top = lua_gettop(L);
+  int status = LUA_ERRMEM;
+  if (lua_checkstack(L, 4)) {
+    lua_pushcfunction(L, push_protected);
+    lua_pushlightuserdata(L, m);
+    status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  } else {
+    lua_pushliteral(L, "stack overflow");
+  }
+  rl_msg_unref(m);
+  if (status != LUA_OK) lua_error(L);
+  return lua_gettop(L) - top;
+}

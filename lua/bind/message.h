@@ -50,12 +50,16 @@ enum {
 };
 
 // Packs `count` values from stack index `first` on, which stay there. 0 and a message with one
-// reference; or a negative error, and the error object is pushed. `name` is the path's root: "args"
-// for args[1], args[2]...
-int rl_msg_pack(lua_State *L, int first, int count, const char *name, int flags, rl_msg **out);
+// reference; or a negative error, and the error object is pushed. In its path, the first value is
+// `name`[`number`]; number 0 is "function".
+int rl_msg_pack(lua_State *L, int first, int count, const char *name, int number, int flags,
+                rl_msg **out);
 
 // Pushes the values; how many. Raises when memory is out or a function's module is not found.
 int rl_msg_push(lua_State *L, const rl_msg *m);
+
+// The same, and lets go of the message, also when it raises.
+int rl_msg_push_unref(lua_State *L, rl_msg *m);
 
 // A message from bytes of a flat one: RL_INVALID if they are none, UV_ENOMEM.
 int rl_msg_from_bytes(const char *bytes, size_t size, uint32_t count, bool functions, rl_msg **out);

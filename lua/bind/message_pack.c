@@ -125,7 +125,9 @@ static void add_step(packer *p, const step *s) {
   add_step(p, s->up);
   if (strlen(p->reason) > 200) return;
   size_t n;
-  if (s->upvalue) {
+  if (!s->up && !s->index && s->element == 0) {
+    snprintf(text, sizeof text, "function");
+  } else if (s->upvalue) {
     snprintf(text, sizeof text, ": upvalue '%.60s'", s->upvalue);
   } else if (s->index && lua_type(L, s->index) == LUA_TSTRING) {
     const char *key = lua_tolstring(L, s->index, &n);
@@ -141,7 +143,9 @@ static void add_step(packer *p, const step *s) {
 
 static bool refuse(packer *p, int error, const step *path, const char *what) {
   p->error = error;
-  add_text(p, p->name, strlen(p->name));
+  const step *root = path;
+  while (root->up) root = root->up;
+  if (root->element != 0 || root->index) add_text(p, p->name, strlen(p->name));
   add_step(p, path);
   add_text(p, ": ", 2);
   add_text(p, what, strlen(what));
@@ -451,7 +455,8 @@ static int fail(packer *p) {
   return p->error;
 }
 
-int rl_msg_pack(lua_State *L, int first, int count, const char *name, int flags, rl_msg **out) {
+int rl_msg_pack(lua_State *L, int first, int count, const char *name, int number, int flags,
+                rl_msg **out) {
   packer p = {.L = L, .name = name, .flat = flags & RL_MSG_FLAT};
   p.seen = p.few;
   p.seen_cap = 2 * FEW_SEEN;
@@ -464,7 +469,7 @@ int rl_msg_pack(lua_State *L, int first, int count, const char *name, int flags,
   int top = lua_gettop(L);
   p.m->count = (uint32_t)count;
   for (int i = 0; i < count; i++) {
-    step path = {.element = i + 1};
+    step path = {.element = number + i};
     if (!pack_value(&p, first + i, &path)) {
       lua_settop(L, top);
       return fail(&p);

@@ -76,6 +76,7 @@ struct rl_state {
   bool failed;  // a detached task has failed: the program's exit status is 1
   void (*report)(rl_state *, const char *text);  // of failures nobody awaits; NULL: stderr
   void *host;                                    // of the floor above
+  const struct rl_birth *birth;  // how another runtime is made on another thread, or NULL
 };
 
 // Marks of a coroutine, in the low bits of its extra space.

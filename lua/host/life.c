@@ -68,6 +68,7 @@ static rille_status open_state(rille_runtime *rt) {
   int err = rl_state_init(&rt->st, &so);
   if (err < 0) return err == UV_ENOMEM ? RILLE_ENOMEM : RILLE_EERROR;
   rt->st.host = rt;
+  rt->st.birth = &rl_host_birth;
   if (o->on_unhandled) rt->st.report = report_unhandled;
   lua_pushcfunction(rt->st.L, furnish);
   lua_pushlightuserdata(rt->st.L, rt);

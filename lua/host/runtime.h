@@ -93,6 +93,8 @@ void rl_runtime_stir(rille_runtime *rt);
 
 void rl_output_open(lua_State *L);
 
+extern const struct rl_birth rl_host_birth;  // lua/host/birth.c: workers
+
 // The state as a host finds it: modules, `arg`, limits, what flags take away. Raises.
 void rl_runtime_furnish(lua_State *L, rille_runtime *rt);
 

@@ -1,0 +1,66 @@
+// Runtimes on other threads, for workers: the same kind as their parent's, without the process-wide
+// parts.
+#include "lua/bind/birth.h"
+
+#include "lua/host/runtime.h"
+
+#include <string.h>
+
+typedef struct birth_call {
+  rl_life_plan *plan;
+  rille_runtime *rt;
+} birth_call;
+
+static void *inherit(rl_state *parent) {
+  rille_runtime *rt = parent->host;
+  rille_options *o = malloc(sizeof *o);
+  if (!o) return NULL;
+  *o = rt->options;
+  o->loop = NULL;
+  o->alloc = NULL;
+  o->alloc_ud = NULL;
+  o->argc = 0;
+  o->argv = NULL;
+  o->flags |= RILLE_NO_SIGNALS;
+  o->load_module = NULL;
+  o->on_unhandled = NULL;
+  return o;
+}
+
+static void on_done(void *ud, rille_call *call, rille_status status, lua_State *results,
+                    int count) {
+  (void)call;
+  birth_call *b = ud;
+  int code = atomic_load(&b->rt->exit_code);
+  b->plan->exit_code = status == RILLE_ECANCELED ? code : -1;
+  b->plan->ended(b->plan, results, count, status == RILLE_OK, status == RILLE_ECANCELED);
+}
+
+static int start(rille_runtime *rt, birth_call *b) {
+  lua_State *L = rille_lua(rt);
+  lua_pushcfunction(L, b->plan->main);
+  lua_pushlightuserdata(L, b->plan);
+  rille_call_options co = {.size = sizeof co, .name = "worker"};
+  rille_status status = rille_call_async(rt, 1, &co, on_done, b, NULL);
+  return status == RILLE_OK ? 0 : UV_ENOMEM;
+}
+
+static int live(void *inherited, rl_life_plan *plan) {
+  rille_options o = *(rille_options *)inherited;
+  free(inherited);
+  if (plan->memory_limit) o.memory_limit = plan->memory_limit;
+  rille_runtime *rt;
+  if (rille_new(&o, &rt) != RILLE_OK) return UV_ENOMEM;
+  birth_call b = {plan, rt};
+  plan->exit_code = -1;
+  plan->born(plan, &rt->st);
+  int err = start(rt, &b);
+  if (err == 0) rille_run(rt, RILLE_RUN_DEFAULT);
+  rille_close(rt, plan->dying(plan), NULL, NULL);
+  rille_run(rt, RILLE_RUN_DEFAULT);
+  plan->gone(plan);
+  rille_free(rt);
+  return err;
+}
+
+const rl_birth rl_host_birth = {inherit, live, free};

@@ -1,0 +1,204 @@
+-- rille.worker: threads with a Lua state of their own, and what they share.
+local rille = require "rille"
+local native = require "rille.native.worker"
+local shared = require "rille.native.shared"
+local current = require "rille.worker.current"
+local failure = require "rille.worker.failure"
+local make_error = require("rille.native.task").error
+
+local worker = {}
+
+--- @class rille.Worker
+--- @field name string
+local Worker = {}
+Worker.__index = Worker
+Worker.__name = "rille.Worker"
+
+local INBOX = 64  -- messages that wait in either direction before a sender does
+
+local function raise_ended(self, what)
+  self.finished:await()
+  local ended = self.ended
+  if ended and ended[1] == "failed" then
+    self.claimed = true
+    error(failure(ended[2], ended[3]), 0)
+  end
+  error(make_error("CLOSED", ("%s: the worker has ended"):format(what)), 0)
+end
+
+-- The task that waits for the end of a worker and tells those who wait for something of it.
+local function watch(self)
+  local ended = table.pack(self.transport:join())
+  self.ended = ended
+  self.calls:close { discard = true }
+  self.inbox:close { discard = true }
+  self.outbox:close()
+  self.finished:set(true)
+end
+
+local function options_of(target, ...)
+  if type(target) == "table" then return target end
+  return { target, ... }
+end
+
+local known = { name = true, memory = true, process = true, stack = true }
+
+local function check_options(options)
+  for key in pairs(options) do
+    if type(key) ~= "number" and not known[key] then error(("unknown option '%s'"):format(tostring(key)), 3) end
+  end
+  local kind = type(options[1])
+  if kind ~= "function" and kind ~= "string" then
+    error(("a worker runs a function or a module, got %s"):format(kind), 3)
+  end
+end
+
+local function start_thread(self, options, ...)
+  self.calls = shared.channel(math.huge)
+  self.inbox, self.outbox = shared.channel(INBOX), shared.channel(INBOX)
+  return native.start({ memory = options.memory, stack = options.stack }, self.calls, self.inbox, self.outbox, nil,
+    options[1], ...)
+end
+
+--- Starts a worker: a thread that runs `target` in a Lua state of its own. A function runs with the arguments; of a
+--- module name, what `require` gives there. A table of functions is then served to `call`.
+--- A table instead takes options: `worker.spawn { target, arguments..., name=, memory=bytes, process=true }`.
+--- Arguments, results and messages are copied: see docs/worker.md for what can travel.
+--- @param target function|string|table
+--- @param ... any arguments
+--- @return rille.Worker
+--- @raise INVALID, naming what cannot travel
+function worker.spawn(target, ...)
+  local options = options_of(target, ...)
+  check_options(options)
+  local self = setmetatable({ finished = rille.future(), name = options.name or "worker" }, Worker)
+  local count = options.n or #options
+  if type(target) ~= "table" then count = 1 + select("#", ...) end
+  local start = options.process and require "rille.worker.process" or start_thread
+  self.transport = start(self, options, table.unpack(options, 2, count))
+  rille.detach(watch, self)
+  return self
+end
+
+-- A call whose caller leaves before the answer is cancelled.
+local Pending = {
+  __close = function(self)
+    if self.number then self.calls:post(self.number, false) end
+  end,
+}
+
+local function answered(self, pending, name, ok, ...)
+  pending.number = nil
+  if ok then return ... end
+  if ok == nil then raise_ended(self, ("call '%s'"):format(name)) end
+  error(failure(...), 0)
+end
+
+--- Calls a function of the worker's and waits for its results. A caller that is cancelled cancels the call.
+--- @async
+--- @param name string
+--- @param ... any
+--- @return any ...
+--- @raise what the function raised, with the worker's traceback in `traceback`
+function Worker:call(name, ...)
+  if self.ended then return raise_ended(self, ("call '%s'"):format(tostring(name))) end
+  local pending <close> = setmetatable({ calls = self.calls }, Pending)
+  return answered(self, pending, tostring(name), self.transport:call(self.calls, pending, name, ...))
+end
+
+--- Sends a value to the worker, which gets it from `worker.recv()`. Waits while too many are unread.
+--- @async
+--- @param value any
+function Worker:send(value)
+  self.inbox:send(value)
+  return self
+end
+
+--- The next value that the worker has sent; nil when it has ended.
+--- @async
+--- @return any
+function Worker:recv() return self.outbox:recv() end
+
+--- Iterates over what the worker sends.
+Worker.__call = function(self) return self.outbox:recv() end
+
+--- Waits for the worker's end. A worker that serves calls ends when it has answered those it got.
+--- @async
+--- @return any ... what its function returned
+--- @raise what its function raised, with the worker's traceback in `traceback`
+function Worker:join()
+  self.claimed = true
+  self.calls:close()
+  self.finished:await()
+  local ended = self.ended
+  local how = ended[1]
+  if how == "ok" then return table.unpack(ended, 2, ended.n) end
+  if how == "failed" then error(failure(ended[2], ended[3]), 0) end
+  if how == "exit" then
+    error(make_error("BROKEN", ("the worker called os.exit(%d)"):format(ended[2])), 0)
+  elseif how == "unborn" then
+    error(make_error("ENOMEM", "the worker could not be started: out of memory"), 0)
+  elseif how == "signal" then
+    error(make_error("BROKEN", ("the worker's process was ended by signal %s"):format(ended[2])), 0)
+  end
+  error(make_error("CANCELLED", "the worker was terminated"), 0)
+end
+
+--- Ends the worker, also in the middle of running code, and waits until it is gone.
+--- @async
+function Worker:terminate()
+  self.claimed = true
+  rille.shield(function()
+    while not self.ended do
+      self.transport:stop()
+      rille.move_on_after(0.005, function() self.finished:await() end)
+    end
+  end)
+end
+
+--- True once the worker has ended.
+--- @return boolean
+function Worker:is_over() return self.ended ~= nil end
+
+Worker.close = Worker.terminate
+Worker.__close = Worker.terminate
+
+function Worker:__gc()
+  local ended = self.ended
+  if ended and ended[1] == "failed" and not self.claimed then
+    io.stderr:write("a worker failed, and nobody joined it: ", tostring(ended[3] or ended[2]), "\n")
+  end
+end
+
+--- A bounded channel between threads: `send`, `recv`, `try_send`, `try_recv`, `close`, `#channel`, and iteration, as
+--- `rille.channel`. It travels in messages.
+--- @type fun(capacity?: integer): rille.WorkerChannel
+worker.channel = shared.channel
+
+--- Bytes that threads share: `read([offset [, n]])` and `write(offset, bytes)`; each eight of them are a cell with
+--- atomic `load(i)`, `store(i, n)`, `add(i [, n])`, `exchange(i, n)` and `compare_exchange(i, expected, n)`. It
+--- travels in messages.
+--- @type fun(size: integer): rille.WorkerBuffer
+worker.buffer = shared.buffer
+
+--- True in a worker.
+--- @return boolean
+function worker.is_worker() return current.inbox ~= nil end
+
+--- In a worker: the next value its parent has sent; nil at the end.
+--- @async
+--- @return any
+function worker.recv()
+  if not current.inbox then error("worker.recv: this is not a worker", 2) end
+  return current.inbox:recv()
+end
+
+--- In a worker: sends a value to its parent.
+--- @async
+--- @param value any
+function worker.send(value)
+  if not current.outbox then error("worker.send: this is not a worker", 2) end
+  current.outbox:send(value)
+end
+
+return worker
