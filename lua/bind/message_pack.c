@@ -373,7 +373,8 @@ static bool pack_upvalue(packer *p, int function, int i, uint32_t number, const 
   if (!remember(p, id, number, (uint32_t)i)) return false;
   const char *name = lua_getupvalue(L, function, i);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-  bool globals = lua_rawequal(L, -1, -2), named = false, done = true;
+  // Whatever the environment is here, at the other end it is the globals.
+  bool globals = lua_rawequal(L, -1, -2) || strcmp(name, "_ENV") == 0, named = false, done = true;
   lua_pop(L, 1);
   if (globals) {
     put_byte(p, RL_MSG_GLOBALS);

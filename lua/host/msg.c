@@ -11,7 +11,7 @@ typedef struct packing {
 // packing, values... -> the error object, if they cannot travel
 static int pack_protected(lua_State *L) {
   packing *p = lua_touserdata(L, 1);
-  p->err = rl_msg_pack(L, 2, p->count, "args", 0, &p->msg);
+  p->err = rl_msg_pack(L, 2, p->count, "args", 1, 0, &p->msg);
   return p->err < 0 ? 1 : 0;
 }
 
