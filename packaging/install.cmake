@@ -5,6 +5,7 @@ install(TARGETS rille_shared EXPORT rille-targets
 install(FILES $<TARGET_FILE:rille_static> DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
 install(FILES lua/host/rille.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 
+file(RELATIVE_PATH RILLE_PC_TO_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
 configure_file(packaging/rille.pc.in ${PROJECT_BINARY_DIR}/rille.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/rille.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
