@@ -182,6 +182,29 @@ int rl_stream_m_chunks(lua_State *L) {
   return 1;
 }
 
+static int ready_k(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  rl_stream *s = ((rl_stream_box *)lua_touserdata(L, 1))->stream;
+  rl_stream_read_done(s, rl_current(L));
+  int err = rl_awaited(L, &s->reader);
+  return err < 0 ? rl_stream_raise(L, s, err, "ready") : 1;
+}
+
+int rl_stream_m_ready(lua_State *L) {
+  lua_settop(L, 1);
+  rl_stream *s = rl_check_open_stream(L, 1, "ready");
+  rl_checkpoint(L);
+  if (rl_stream_len(s) > 0 || s->in_status) return 1;
+  if (rl_stream_reading(s)) return raise_busy(L, "ready", "reading");
+  rl_stream_wait_in(s, 1, rl_current(L));
+  return rl_await(L, &s->reader, ready_k, 0);
+}
+
+int rl_stream_m_buffered(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)rl_stream_len(rl_check_stream(L, 1)));
+  return 1;
+}
+
 // The arguments from byte `from` of their concatenation on, as pieces; *bytes is what they hold.
 static unsigned gather(lua_State *L, size_t from, uv_buf_t *pieces, size_t *bytes) {
   unsigned count = 0;

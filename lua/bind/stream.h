@@ -35,6 +35,8 @@ int rl_stream_m_read(lua_State *L);        // ([n | "l" | "L" | "a" | "n"]) -> s
 int rl_stream_m_read_until(lua_State *L);  // (delimiter, {limit=, keep=}) -> string | nil
 int rl_stream_m_lines(lua_State *L);       // ([format]) -> iterator
 int rl_stream_m_chunks(lua_State *L);      // () -> iterator
+int rl_stream_m_ready(lua_State *L);       // () -> self, when read() would not wait
+int rl_stream_m_buffered(lua_State *L);    // () -> bytes that have arrived
 int rl_stream_m_write(lua_State *L);       // (...) -> self
 int rl_stream_m_flush(lua_State *L);       // () -> self
 int rl_stream_m_shutdown(lua_State *L);    // () -> self
@@ -44,14 +46,15 @@ int rl_stream_m_gc(lua_State *L);
 int rl_stream_m_tostring(lua_State *L);
 int rl_stream_m_mark(lua_State *L);  // never called: tells a stream's metatable
 
-#define RL_STREAM_METHODS                                                                         \
-  {"read", rl_stream_m_read}, {"read_until", rl_stream_m_read_until},                             \
-      {"lines", rl_stream_m_lines}, {"chunks", rl_stream_m_chunks}, {"write", rl_stream_m_write}, \
-      {"flush", rl_stream_m_flush}, {"shutdown", rl_stream_m_shutdown},                           \
-      {"close", rl_stream_m_close}, {"is_closed", rl_stream_m_is_closed},                         \
-      {"__gc", rl_stream_m_gc}, {"__close", rl_stream_m_close},                                   \
-      {"__tostring", rl_stream_m_tostring}, {                                                     \
-    "__stream", rl_stream_m_mark                                                                  \
+#define RL_STREAM_METHODS                                                     \
+  {"read", rl_stream_m_read}, {"read_until", rl_stream_m_read_until},         \
+      {"lines", rl_stream_m_lines}, {"ready", rl_stream_m_ready},             \
+      {"buffered", rl_stream_m_buffered}, {"chunks", rl_stream_m_chunks},     \
+      {"write", rl_stream_m_write}, {"flush", rl_stream_m_flush},             \
+      {"shutdown", rl_stream_m_shutdown}, {"close", rl_stream_m_close},       \
+      {"is_closed", rl_stream_m_is_closed}, {"__gc", rl_stream_m_gc},         \
+      {"__close", rl_stream_m_close}, {"__tostring", rl_stream_m_tostring}, { \
+    "__stream", rl_stream_m_mark                                              \
   }
 
 #endif

@@ -68,6 +68,7 @@ void rl_runtime_furnish(lua_State *L, rille_runtime *rt) {
   const rille_options *o = &rt->options;
   bool no_env = o->flags & RILLE_NO_ENV;
   rl_stdlib_open(L, no_env ? NULL : getenv("RILLE_STDLIB"), !(o->flags & RILLE_NO_CMODULES));
+  rl_compat_open(L, no_env ? NULL : getenv("RILLE_COMPAT"));
   rt->st.load = rl_stdlib_load;
   rl_base_open(L);
   rl_output_open(L);

@@ -27,4 +27,7 @@ int rl_stdlib_load(lua_State *L, const char *file);
 // refused.
 void rl_stdlib_open(lua_State *L, const char *directory, int c_modules);
 
+// Adds the searchers for LuaSocket's names; `setting` is RILLE_COMPAT, or NULL.
+void rl_compat_open(lua_State *L, const char *setting);
+
 #endif

@@ -298,6 +298,23 @@ static int conn_set(lua_State *L) {
   return 1;
 }
 
+static int conn_fd(lua_State *L) {
+  conn *c = check_conn(L);
+  uv_os_fd_t fd;
+  int err = uv_fileno((uv_handle_t *)&uv_of(c)->uv, &fd);
+  if (err < 0) return rl_raise_sys(L, err, "fd", NULL, NULL);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+// Seconds since 1970, for LuaSocket's gettime.
+static int net_wall_clock(lua_State *L) {
+  uv_timeval64_t now;
+  uv_gettimeofday(&now);
+  lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_usec / 1e6);
+  return 1;
+}
+
 // Ends
 
 static int conn_gc(lua_State *L) {
@@ -330,9 +347,10 @@ static int listener_gc(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg conn_methods[] = {RL_STREAM_METHODS,         {"peer", conn_peer},
-                                        {"address", conn_address}, {"set", conn_set},
-                                        {"__gc", conn_gc},         {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {
+    RL_STREAM_METHODS, {"peer", conn_peer}, {"address", conn_address},
+    {"set", conn_set}, {"fd", conn_fd},     {"__gc", conn_gc},
+    {NULL, NULL}};
 
 static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                             {"accepted", listener_accepted},
@@ -349,6 +367,7 @@ static const rl_class listener_class = {"rille.Listener", sizeof(listener), list
 static const luaL_Reg functions[] = {{"connect", net_connect},
                                      {"listen", net_listen},
                                      {"listen_path", net_listen_path},
+                                     {"wall_clock", net_wall_clock},
                                      {NULL, NULL}};
 
 int rl_open_net(lua_State *L) {
