@@ -1,5 +1,4 @@
 --- TCP, Unix sockets and datagrams.
-local rille = require "rille"
 local native = require "rille.native.net"
 local datagrams = require "rille.native.udp"
 local dns = require "rille.dns"

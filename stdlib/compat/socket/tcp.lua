@@ -96,7 +96,7 @@ function receive.line(self, stream, prefix)
   if not line then return fewer(stream, err, prefix) end
   if line:byte(-1) ~= 10 then return nil, "closed", prefix .. line:gsub("\r", "") end
   self._received = self._received + #line
-  return prefix .. line:sub(1, -2):gsub("\r", ""), nil
+  return prefix .. line:sub(1, -2):gsub("\r", "")
 end
 
 function receive.all(self, stream, prefix)
@@ -163,8 +163,11 @@ end
 
 function Socket:shutdown(how)
   if not self._stream then return nil, "closed" end
-  if how == "receive" then return 1 end
-  support.call(self._stream.shutdown, self._stream)
+  if how == "send" then
+    support.call(self._stream.shutdown, self._stream)
+  elseif how ~= "receive" then
+    self._stream:close() -- both: nothing is left that it could do
+  end
   return 1
 end
 
