@@ -3,7 +3,7 @@ local program = arg[-1]
 
 -- What the output must hold, as patterns; a script that is not listed must only print something.
 local shown = {
-  ["tour.lua"] = { "timers", "clients", "files" },
+  ["tour.lua"] = { "Timers", "clients", "Files" },
   ["gather.lua"] = { "1%.%d+" },
   ["echo_server.lua"] = { "echo" },
   ["sha256sum.lua"] = { "agree" },

@@ -84,29 +84,39 @@ const char *rl_site_text(const rl_state *st, int number) {
   return number && st->sites ? st->sites->all[number - 1].text : "?";
 }
 
-// Pushes "table.sort" where the function of `ar` is a field of a loaded module; else nothing.
+// The key under which the table at the top has the value at `index`, pushed; or nothing.
+static bool push_key_of(lua_State *L, int index) {
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, index)) continue;
+    lua_pop(L, 1);
+    return true;
+  }
+  return false;
+}
+
+// Globals first, then the fields of loaded modules.
+static bool push_name_of(lua_State *L, int function) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  int loaded = lua_gettop(L);
+  if (lua_getfield(L, loaded, LUA_GNAME) == LUA_TTABLE && push_key_of(L, function)) return true;
+  lua_settop(L, loaded);
+  for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
+    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING || !push_key_of(L, function))
+      continue;
+    lua_pushfstring(L, "%s.%s", lua_tostring(L, loaded + 1), lua_tostring(L, -1));
+    return true;
+  }
+  return false;
+}
+
 bool rl_push_function_name(lua_State *L, lua_State *at, lua_Debug *ar) {
   int top = lua_gettop(L);
   lua_getinfo(at, "f", ar);
   if (at != L) lua_xmove(at, L, 1);
-  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-  for (lua_pushnil(L); lua_next(L, top + 2); lua_pop(L, 1)) {
-    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING) continue;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-      if (lua_type(L, -2) != LUA_TSTRING || !lua_rawequal(L, -1, top + 1)) continue;
-      const char *module = lua_tostring(L, -4), *name = lua_tostring(L, -2);
-      if (strcmp(module, LUA_GNAME) == 0) {
-        lua_pushstring(L, name);
-      } else {
-        lua_pushfstring(L, "%s.%s", module, name);
-      }
-      lua_replace(L, top + 1);
-      lua_settop(L, top + 1);
-      return true;
-    }
-  }
-  lua_settop(L, top);
-  return false;
+  bool found = push_name_of(L, top + 1);
+  if (found) lua_replace(L, top + 1);
+  lua_settop(L, top + found);
+  return found;
 }
 
 static void push_frame_name(lua_State *L, lua_State *co, lua_Debug *ar, bool full) {

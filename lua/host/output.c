@@ -27,6 +27,9 @@ static int output_print(lua_State *L) {
 
 static int output_write(lua_State *L) {
   int count = lua_gettop(L);
+  for (int i = 1; i <= count; i++)
+    (void)(lua_isnumber(L, i) ||
+           luaL_checkstring(L, i));  // the standard function knows its name no more
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   lua_call(L, count, LUA_MULTRET);
