@@ -286,4 +286,69 @@ describe("rille.process.spawn", function()
     end
     assert.is_false(exists(pid))
   end)
+
+  it("ends children that flood, never read, ignore SIGTERM, and whose children do too", function()
+    local dir <const>, _ <close> = fs.temp_dir()
+    do
+      local child <close> = process.spawn {
+        "sh", "-c", "trap '' TERM; yes & echo $! > pid; yes >&2 & wait", cwd = dir, grace = 0.2,
+      }
+      assert.equal("y\n", child.stdout:read "L")
+      while not (fs.exists(dir .. "/pid") and fs.read(dir .. "/pid"):find "\n") do
+        rille.sleep(0.005)
+      end
+    end
+    assert.is_false(is_running(fs.read(dir .. "/pid"):match "%d+"))
+  end)
+
+  it("leaves no zombie after a storm of children", function()
+    local numbers = {}
+    for i = 1, 400 do
+      numbers[i] = i
+    end
+    rille.map(numbers, function()
+      process.run { "true", stdout = "null", stderr = "null" }
+    end, { concurrency = 64 })
+    local children = process.run({ "ps", "-o", "stat=", "--ppid", tostring(rille.os.pid) }).stdout
+    assert.is_nil(children:find "Z")
+  end)
+
+  it("tells when there are no descriptors left, and goes on when there are", function()
+    local script = [[
+      local rille, fs, process = require "rille", require "rille.fs", require "rille.process"
+      process.run { "true" }
+      local open, ok, err = {}, nil, nil
+      repeat
+        ok, err = pcall(fs.open, "/dev/null")
+        open[#open + 1] = ok and err or nil
+      until not ok
+      assert(err.code == "EMFILE" and err.op == "open")
+      ok, err = pcall(process.run, { "true" })
+      assert(not ok and err.code == "EMFILE", err)
+      for _, file in ipairs(open) do file:close() end
+      assert(process.run({ "true" }).code == 0)
+      print(#open > 3)
+    ]]
+    local r = process.run { "prlimit", "--nofile=32", "/proc/" .. rille.os.pid .. "/exe", "-e", script }
+    assert.same({ code = 0, stdout = "true\n", stderr = "" }, r)
+  end)
+
+  it("lets a program end at once with a thousand handles open", function()
+    local script = [[
+      local rille, fs, process = require "rille", require "rille.fs", require "rille.process"
+      for i = 1, 1000 do
+        _G[i] = fs.open "/dev/null"
+      end
+      for i = 1, 20 do
+        _G["child" .. i] = process.spawn { "sleep", "77.125" }
+      end
+      error "over"
+    ]]
+    local began = rille.now()
+    local r = process.run { "/proc/" .. rille.os.pid .. "/exe", "-e", script }
+    assert.equal(1, r.code)
+    assert.matches("over", r.stderr)
+    assert.is_true(rille.now() - began < 3)
+    assert.equal(1, process.run({ "pgrep", "-f", "sleep 77.125" }).code)
+  end)
 end)
