@@ -71,6 +71,19 @@ describe("cancellation", function()
     assert.same({}, after)
   end)
 
+  it("is not caught by coroutine.resume", function()
+    local passed = false
+    local t = rille.spawn(function()
+      local co = coroutine.create(function() rille.sleep(10) end)
+      coroutine.resume(co)
+      passed = true
+    end)
+    rille.yield()
+    t:cancel()
+    assert.equal("CANCELLED", code_of(t.await, t))
+    assert.is_false(passed)
+  end)
+
   it("goes on whatever the code inside a pcall did with the error", function()
     local reached = false
     local t = rille.async(function()

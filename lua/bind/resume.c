@@ -7,6 +7,7 @@
 #include "lua/bind/resume.h"
 
 #include "lua/bind/error.h"
+#include "lua/bind/scope.h"
 #include "lua/bind/trace.h"
 
 #include <stdlib.h>
@@ -185,18 +186,26 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
   return RESUME_FAILED;
 }
 
-static int co_resume_k(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
+// Like pcall, resume does not catch a cancellation whose target is outside.
+static int resumed(lua_State *L, lua_KContext mark) {
+  bool failed = !lua_toboolean(L, 2);
+  if (failed) rl_protect_done(L, mark, true);
   return lua_gettop(L) - 1;
+}
+
+static int co_resume_k(lua_State *L, int status, lua_KContext mark) {
+  (void)status;
+  return resumed(L, mark);
 }
 
 static int co_resume(lua_State *L) {
   lua_State *co = check_co(L);
+  lua_KContext mark = rl_protect_mark(L);
   int count = resume_nested(L, co, lua_gettop(L) - 1);
-  if (count == RESUME_WAITS) return lua_yieldk(L, 0, 0, co_resume_k);
+  if (count == RESUME_WAITS) return lua_yieldk(L, 0, mark, co_resume_k);
   lua_pushboolean(L, count != RESUME_FAILED);
   lua_insert(L, 2);
-  return lua_gettop(L) - 1;
+  return resumed(L, mark);
 }
 
 // A wrap's error goes on to its caller, with the position added to strings as the standard function

@@ -27,7 +27,8 @@ void rl_ids_give(rl_ids *ids, int id) { ids->free[ids->count++] = id; }
 
 static bool over_limit(rl_state *st, size_t more) {
 #if defined(RILLE_STRESS)
-  if (st->fail_in && !st->critical && --st->fail_in < 2) return true;  // twice: Lua collects and tries again
+  if (st->fail_in && !st->critical && --st->fail_in < 2)
+    return true;  // twice: Lua collects and tries again
 #endif
   return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
 }

@@ -94,17 +94,27 @@ static bool push_key_of(lua_State *L, int index) {
   return false;
 }
 
-// Globals first, then the fields of loaded modules.
+// The module `name` has the function at `index` as a field: its qualified name, pushed.
+static bool push_name_in(lua_State *L, int loaded, const char *name, int function) {
+  int top = lua_gettop(L);
+  if (lua_getfield(L, loaded, name) == LUA_TTABLE && push_key_of(L, function)) {
+    if (strcmp(name, LUA_GNAME) != 0) lua_pushfstring(L, "%s.%s", name, lua_tostring(L, -1));
+    return true;
+  }
+  lua_settop(L, top);
+  return false;
+}
+
+// Globals first, then what scripts know as rille's, then any loaded module.
 static bool push_name_of(lua_State *L, int function) {
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   int loaded = lua_gettop(L);
-  if (lua_getfield(L, loaded, LUA_GNAME) == LUA_TTABLE && push_key_of(L, function)) return true;
-  lua_settop(L, loaded);
-  for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
-    if (!lua_istable(L, -1) || lua_type(L, -2) != LUA_TSTRING || !push_key_of(L, function))
-      continue;
-    lua_pushfstring(L, "%s.%s", lua_tostring(L, loaded + 1), lua_tostring(L, -1));
+  if (push_name_in(L, loaded, LUA_GNAME, function) || push_name_in(L, loaded, "rille", function))
     return true;
+  for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || strncmp(lua_tostring(L, -2), "rille.native.", 13) == 0)
+      continue;
+    if (push_name_in(L, loaded, lua_tostring(L, -2), function)) return true;
   }
   return false;
 }
