@@ -1,0 +1,255 @@
+-- The parts around the HTTP server: router, files, cookies, wrappers, events, JSON.
+local rille = require "rille"
+local http = require "rille.http"
+local fs = require "rille.fs"
+local net = require "rille.net"
+
+local server
+
+local function serve(handler)
+  server = http.serve { port = 0, handler = handler, on_error = function(err) io.stderr:write(tostring(err), "\n") end }
+  return server
+end
+
+-- status, fields (by lower-case name), body
+local function ask(method, target, fields, body)
+  local conn <close> = net.connect("127.0.0.1", server.port)
+  local lines = { method .. " " .. target .. " HTTP/1.1", "Host: a", "Connection: close" }
+  for name, value in pairs(fields or {}) do lines[#lines + 1] = name .. ": " .. value end
+  if body then lines[#lines + 1] = "Content-Length: " .. #body end
+  conn:write(table.concat(lines, "\r\n"), "\r\n\r\n", body or "")
+  local head, rest = conn:read("a"):match "^(.-\r\n)\r\n(.*)$"
+  local got = {}
+  for name, value in head:gmatch "([^\r\n:]+): ([^\r]*)\r\n" do got[name:lower()] = value end
+  return tonumber(head:match "^HTTP/1.1 (%d+)"), got, rest
+end
+
+local function get(target, fields) return ask("GET", target, fields) end
+
+describe("a router", function()
+  local function make()
+    local router = http.router()
+    router:get("/", function() return "root" end)
+    router:get("/users/:id", function(r) return "user " .. r.params.id end)
+    router:post("/users", function() return { status = 201 } end)
+    router:get("/users/me", function() return "me" end)
+    router:get("/files/*path", function(r) return "file " .. r.params.path end)
+    router:any("/any", function(r) return r.method end)
+    return router
+  end
+
+  it("finds handlers by method and path", function()
+    local running <close> = serve(make())
+    for target, want in pairs {
+      ["/"] = "root", ["/users/7"] = "user 7", ["/users/me"] = "me", ["/users/a%2Fb"] = "user a/b",
+      ["/files/x/y.txt"] = "file x/y.txt", ["/files/"] = "file ", ["/any"] = "GET", ["/users/7?x=1"] = "user 7",
+    } do
+      local status, _, body = get(target)
+      assert.same({ 200, want }, { status, body }, target)
+    end
+    assert.equal(201, (ask("POST", "/users")))
+  end)
+
+  it("tells what is missing and what is not allowed", function()
+    local running <close> = serve(make())
+    assert.equal(404, (get "/nothing"))
+    assert.equal(404, (get "/users/7/more"))
+    local status, fields = ask("DELETE", "/users/7")
+    assert.same({ 405, "GET, HEAD" }, { status, fields.allow })
+    assert.equal(204, (ask("OPTIONS", "/users/7")))
+    assert.equal(400, (get "/users/%zz"))
+  end)
+
+  it("calls its wrappers around every handler, in order", function()
+    local router = http.router()
+    for i = 1, 2 do
+      router:use(function(request, next)
+        request.seen = (request.seen or "") .. i
+        return next(request) .. i
+      end)
+    end
+    router:get("/", function(request) return request.seen .. "|" end)
+    local running <close> = serve(router)
+    local _, _, body = get "/"
+    assert.equal("12|21", body)
+  end)
+
+  it("refuses patterns that cannot be", function()
+    for _, pattern in ipairs { "x", "/:", "/*a/b" } do
+      assert.has_error(function() http.router():get(pattern, print) end)
+    end
+  end)
+end)
+
+describe("files", function()
+  local root
+
+  before_each(function()
+    root = fs.temp_dir()
+    root = tostring(root)
+    fs.mkdir(root .. "/pub/sub", { parents = true })
+    fs.write(root .. "/secret", "secret")
+    fs.write(root .. "/pub/index.html", "<p>index")
+    fs.write(root .. "/pub/data.txt", "0123456789")
+    fs.write(root .. "/pub/empty", "")
+    fs.write(root .. "/pub/.hidden", "hidden")
+    fs.symlink(root .. "/secret", root .. "/pub/link")
+  end)
+
+  after_each(function() fs.remove(root, { recursive = true }) end)
+
+  it("are served with their type, size and conditions", function()
+    local running <close> = serve(http.static(root .. "/pub"))
+    local status, fields, body = get "/data.txt"
+    assert.same({ 200, "0123456789", "10", "text/plain; charset=utf-8" },
+      { status, body, fields["content-length"], fields["content-type"] })
+    assert.equal(304, (get("/data.txt", { ["If-None-Match"] = fields.etag })))
+    assert.equal(304, (get("/data.txt", { ["If-Modified-Since"] = fields["last-modified"] })))
+    assert.equal(200, (get("/data.txt", { ["If-Modified-Since"] = "Sun, 06 Nov 99999 08:49:37 GMT" })))
+    assert.equal(200, (get("/data.txt", { ["If-None-Match"] = ('"x", '):rep(2000) })))
+    status, fields, body = ask("HEAD", "/data.txt")
+    assert.same({ 200, "10", "" }, { status, fields["content-length"], body })
+    _, _, body = get "/"
+    assert.equal("<p>index", body)
+    status, _, body = get "/empty"
+    assert.same({ 200, "" }, { status, body })
+    status, fields = get "/sub"
+    assert.same({ 301, "/sub/" }, { status, fields.location })
+    assert.equal(405, (ask("POST", "/data.txt")))
+  end)
+
+  it("are served in part", function()
+    local running <close> = serve(http.static(root .. "/pub"))
+    for range, want in pairs {
+      ["bytes=0-3"] = { 206, "0123", "bytes 0-3/10" }, ["bytes=7-"] = { 206, "789", "bytes 7-9/10" },
+      ["bytes=-2"] = { 206, "89", "bytes 8-9/10" }, ["bytes=5-99"] = { 206, "56789", "bytes 5-9/10" },
+      ["bytes=10-"] = { 416, "", "bytes */10" }, ["bytes=-0"] = { 416, "", "bytes */10" },
+      ["bytes=5-2"] = { 200, "0123456789" }, ["bytes=0-1,3-4"] = { 200, "0123456789" }, ["lines=1-2"] = { 200, "0123456789" },
+      ["bytes=-"] = { 200, "0123456789" },
+    } do
+      local status, fields, body = get("/data.txt", { Range = range })
+      assert.same(want, { status, body, fields["content-range"] }, range)
+    end
+    local many = {}
+    for i = 0, 999 do many[#many + 1] = i .. "-" end
+    local status, _, body = get("/data.txt", { Range = "bytes=" .. table.concat(many, ",") })
+    assert.same({ 200, 10 }, { status, #body })
+  end)
+
+  it("outside the root are never served", function()
+    local running <close> = serve(http.static(root .. "/pub"))
+    rille.process.run { "mkfifo", root .. "/pub/fifo" }
+    for _, target in ipairs {
+      "/../secret", "/%2e%2e/secret", "/..%2fsecret", "/%252e%252e/secret", "/sub/..%5c..%5csecret", "/sub/../../secret",
+      "//etc/passwd", "/%00", "/data.txt%00.html", "/link", "/.hidden", "/./data.txt", "/sub/%2e%2e/%2e%2e/secret", "/fifo",
+      "http://a/../secret", "/nothing",
+    } do
+      local status, _, body = get(target)
+      assert.is_true(status == 404 or status == 400 or status == 403, target .. ": " .. status)
+      assert.is_nil(body:find "^secret", target)
+    end
+  end)
+end)
+
+describe("an answer", function()
+  it("of JSON, HTML or a redirect has the right fields", function()
+    local router = http.router()
+    router:get("/json", function() return http.json({ a = 1 }, { status = 202 }) end)
+    router:get("/html", function() return http.html "<p>" end)
+    router:get("/go", function() return http.redirect("/there", 303) end)
+    router:post("/echo", function(r) return http.json(r:json()) end)
+    local running <close> = serve(router)
+    local status, fields, body = get "/json"
+    assert.same({ 202, "application/json", '{"a":1}' }, { status, fields["content-type"], body })
+    _, fields = get "/html"
+    assert.equal("text/html; charset=utf-8", fields["content-type"])
+    status, fields = get "/go"
+    assert.same({ 303, "/there" }, { status, fields.location })
+    _, _, body = ask("POST", "/echo", nil, "[1,2]")
+    assert.equal("[1,2]", body)
+    assert.equal(400, (ask("POST", "/echo", nil, "[1,")))
+  end)
+
+  it("of events is a stream of them", function()
+    local running <close> = serve(function()
+      return http.sse(function(send)
+        send("one\ntwo", { id = 1, event = "tick" })
+        rille.sleep(0.001)
+        send "end"
+      end)
+    end)
+    local _, fields, body = get "/"
+    assert.equal("text/event-stream", fields["content-type"])
+    assert.matches("event: tick\nid: 1\ndata: one\ndata: two\n\n", body)
+    assert.matches("data: end\n\n", body)
+  end)
+end)
+
+describe("cookies", function()
+  it("are written safe by default, and refuse what would break out", function()
+    assert.equal("a=b; Path=/; SameSite=Lax; HttpOnly", http.cookie("a", "b"))
+    assert.equal("a=b; Path=/x; Max-Age=60; SameSite=Strict; Secure",
+      http.cookie("a", "b", { path = "/x", max_age = 60, same_site = "Strict", secure = true, http_only = false }))
+    for _, value in ipairs { "a;b", "a\r\nb", 'a"', "a b" } do
+      assert.has_error(function() http.cookie("a", value) end)
+    end
+    assert.has_error(function() http.cookie("a b", "c") end)
+  end)
+
+  it("that are signed cannot be changed", function()
+    local secret = "a secret of some length"
+    local signed = http.sign("user=7; admin", secret)
+    assert.equal("user=7; admin", http.unsign(signed, secret))
+    assert.is_nil(http.unsign("x" .. signed, secret))
+    assert.is_nil(http.unsign(signed, secret .. "!"))
+    assert.is_nil(http.unsign(nil, secret))
+  end)
+end)
+
+describe("a wrapper", function()
+  local function wrapped(wrap, handler)
+    local router = http.router()
+    router:use(wrap)
+    router:any("/*", handler)
+    return serve(router)
+  end
+
+  it("for other origins answers preflights and names who may", function()
+    local running <close> = wrapped(http.cors { origins = { "http://good" } }, function() return "x" end)
+    local status, fields = ask("OPTIONS", "/", { Origin = "http://good", ["Access-Control-Request-Method"] = "PUT" })
+    assert.same({ 204, "http://good" }, { status, fields["access-control-allow-origin"] })
+    assert.matches("PUT", fields["access-control-allow-methods"])
+    _, fields = get("/", { Origin = "http://bad" })
+    assert.is_nil(fields["access-control-allow-origin"])
+  end)
+
+  it("compresses what is worth it, for those who can read it", function()
+    local text = ("text "):rep(1000)
+    local running <close> = wrapped(http.compress(), function() return text end)
+    local _, fields, body = get("/", { ["Accept-Encoding"] = "br, gzip" })
+    assert.equal("gzip", fields["content-encoding"])
+    assert.is_true(rille.zip.gunzip(body) == text)
+    _, fields, body = get("/", { ["Accept-Encoding"] = "gzip;q=0" })
+    assert.is_nil(fields["content-encoding"])
+    assert.is_true(body == text)
+  end)
+
+  it("logs a line for each answer, escaped", function()
+    local lines = {}
+    local running <close> = wrapped(http.log(function(line) lines[#lines + 1] = line end), function(r)
+      if r.path == "/bad" then http.error(418) end
+      return "x"
+    end)
+    get("/a", { ["User-Agent"] = "me\xff" })
+    get "/bad"
+    assert.matches('"GET /a" 200 .* "me\\xff"$', lines[1])
+    assert.matches('"GET /bad" 418 ', lines[2])
+  end)
+
+  it("tells counters to Prometheus", function()
+    local running <close> = serve(http.metrics(function() return server end))
+    get "/"
+    local _, _, body = get "/"
+    assert.matches("# TYPE rille_http_requests counter\nrille_http_requests 2\n", body)
+  end)
+end)
