@@ -250,7 +250,9 @@ static int write_answer(lua_State *L, rl_http_box *b) {
   lua_settop(L, X_ANSWER);
   if (a.kind == RL_ANSWER_STREAM) close_with_exchange(L);
   if (b->head_only) return 0;
-  return a.kind == RL_ANSWER_STRING ? send_text(L, b, 0) : stream_step(L, LUA_OK, 0);
+  if (a.kind == RL_ANSWER_STRING) return send_text(L, b, 0);
+  rl_http_conn_flush_later(&b->conn);  // the head need not wait for the first piece
+  return stream_step(L, LUA_OK, 0);
 }
 
 // ctx 1: a response object's respond has returned.

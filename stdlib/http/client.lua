@@ -1,0 +1,279 @@
+--- The HTTP client: libcurl on the loop. Connections are kept, and shared by all requests of a runtime.
+local rille = require "rille"
+local native = require "rille.native.http_client"
+require "rille.http.request"
+
+local client = {}
+
+local LIMIT = 16 * 1024 * 1024 -- bytes of a body that is read whole
+
+local shared
+
+local known = {
+  url = "string", method = "string", headers = "table", query = "table", body = "body", json = "any", form = "table",
+  stream = "boolean", limit = "number", timeout = "number", connect_timeout = "number", idle_timeout = "integer",
+  redirects = "integer", proxy = "string", version = "string", tls = "table", decompress = "boolean", unix_path = "string",
+  session = "any", raise = "boolean",
+}
+local tls_known = { verify = "boolean", ca_file = "string", ca = "string", cert = "string", key = "string" }
+
+local function check(options, names, level)
+  for name, value in pairs(options) do
+    local kind = names[name]
+    if not kind then error(("unknown option '%s'"):format(tostring(name)), level) end
+    local fits = kind == "any" or type(value) == kind or (kind == "integer" and math.type(value) == "integer")
+      or (kind == "body" and (type(value) == "string" or type(value) == "function" or type(value) == "userdata"
+        or type(value) == "table"))
+    if not fits then error(("option '%s': %s expected, got %s"):format(name, kind, type(value)), level) end
+  end
+end
+
+local function escape(text)
+  return (tostring(text):gsub("[^%w%-._~]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
+local function encode(pairs_of)
+  local names, parts = {}, {}
+  for name in pairs(pairs_of) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    local value = pairs_of[name]
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      parts[#parts + 1] = escape(name) .. "=" .. escape(one)
+    end
+  end
+  return table.concat(parts, "&")
+end
+
+local function check_url(options)
+  local url = options.url
+  if not url then error("option 'url' is needed", 4) end
+  if url:find "[%c ]" then error("the URL holds a control character or a space", 4) end
+  local scheme = url:match "^(%a[%w+.-]*)://"
+  scheme = scheme and scheme:lower()
+  if scheme ~= "http" and scheme ~= "https" then error(("'%s' is no http or https URL"):format(url), 4) end
+  if options.query then
+    local query = encode(options.query)
+    local before, fragment = url:match "^([^#]*)(.*)$"
+    url = before .. (before:find("?", 1, true) and "&" or "?") .. query .. fragment
+  end
+  return url, scheme == "https"
+end
+
+local function header_lines(headers, body, has_body, level)
+  local lines, seen = { "Expect:" }, {}
+  for name, value in pairs(headers or {}) do
+    if type(name) ~= "string" or not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" then
+      error(("'%s' is no header name"):format(tostring(name)), level)
+    end
+    for _, one in ipairs(type(value) == "table" and value or { value }) do
+      one = tostring(one)
+      if one:find "[^\t%C]" then
+        error(("header '%s' holds a control character"):format(name), level)
+      end
+      lines[#lines + 1] = one == "" and name .. ";" or name .. ": " .. one
+    end
+    seen[name:lower()] = true
+  end
+  if body and not seen["content-type"] then lines[#lines + 1] = "Content-Type: " .. body end
+  if has_body and not seen["transfer-encoding"] and has_body == "streamed" then
+    lines[#lines + 1] = "Transfer-Encoding: chunked"
+  end
+  if not seen["user-agent"] then lines[#lines + 1] = "User-Agent: rille" end
+  return lines
+end
+
+local function body_of(options)
+  local count = (options.body and 1 or 0) + (options.json ~= nil and 1 or 0) + (options.form and 1 or 0)
+  if count > 1 then error("options 'body', 'json' and 'form' exclude each other", 4) end
+  if options.json ~= nil then return require("rille.json").encode(options.json), "application/json" end
+  if options.form then return encode(options.form), "application/x-www-form-urlencoded" end
+  return options.body, type(options.body) == "string" and "application/octet-stream" or nil
+end
+
+local function read_headers(lines)
+  local headers, cookies = {}, {}
+  for name, value in lines:gmatch "\r?\n([^:\r\n]+):[ \t]*([^\r\n]*)" do
+    name = name:lower()
+    value = value:gsub("[ \t]+$", "")
+    if name == "set-cookie" then cookies[#cookies + 1] = value end
+    headers[name] = headers[name] and headers[name] .. ", " .. value or value
+  end
+  return setmetatable(headers, {
+    __index = function(t, name) return type(name) == "string" and rawget(t, name:lower()) or nil end,
+  }), cookies
+end
+
+--- @class rille.http.Response
+--- @field status integer
+--- @field headers table<string, string> in any case; repeated ones joined with ", "
+--- @field set_cookie string[] the Set-Cookie fields
+--- @field body string|rille.Stream a stream if `stream=true` was given
+--- @field url string after redirects
+--- @field version string "1.1", "2"
+local Response = {}
+Response.__index = Response
+
+--- The body as JSON.
+function Response:json() return require("rille.json").decode(self.body) end
+
+--- True for a status from 200 to 299.
+function Response:ok() return self.status >= 200 and self.status < 300 end
+
+function Response:close()
+  if type(self.body) == "userdata" then self.body:close() end
+end
+
+Response.__close = Response.close
+
+local function pump(transfer, body)
+  local read = type(body) == "function" and body or function() return body:read() end
+  for piece in read do
+    if not transfer:feed(piece) then return end
+  end
+  transfer:feed(nil)
+end
+
+local function start(options)
+  local url, secure = check_url(options)
+  local body, kind = body_of(options)
+  local streamed = body ~= nil and type(body) ~= "string"
+  local method = options.method or (body and "POST" or "GET")
+  if not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
+  local tls = options.tls or {}
+  check(tls, tls_known, 5)
+  shared = shared or native.client()
+  local session = options.session
+  local limit = options.limit or (not options.stream and LIMIT) or nil
+  local transfer = native.start(shared, {
+    url = url, secure = secure, method = method, streamed = streamed, body = not streamed and body or nil,
+    fields = header_lines(options.headers, kind, streamed and "streamed" or nil, 5),
+    timeout = options.timeout, connect_timeout = options.connect_timeout or 30, idle_timeout = options.idle_timeout,
+    redirects = options.redirects, proxy = options.proxy, version = options.version, decompress = options.decompress,
+    limit = limit and limit < math.huge and math.floor(limit) or nil, unix_path = options.unix_path,
+    verify = tls.verify, ca_file = tls.ca_file, ca = tls.ca, cert = tls.cert, key = tls.key,
+    jar = session and session._jar or nil,
+  })
+  return transfer, streamed and body or nil
+end
+
+local function exchange(transfer, body)
+  if not body then return transfer:head() end
+  local values
+  rille.group(function(g)
+    g:spawn(pump, transfer, body)
+    values = table.pack(transfer:head())
+    g:cancel()
+  end)
+  return table.unpack(values, 1, values.n)
+end
+
+local function read_whole(transfer)
+  local pieces = {}
+  local ok, err = pcall(function()
+    for piece in transfer:chunks() do pieces[#pieces + 1] = piece end
+  end)
+  if not ok then
+    transfer:failure()
+    error(err, 0)
+  end
+  return table.concat(pieces)
+end
+
+-- A body as a stream, whose errors tell what went wrong with the transfer.
+local function fetch(options)
+  local transfer, body = start(options)
+  local ok, status, lines, url, version = pcall(exchange, transfer, body)
+  if not ok then
+    transfer:close()
+    error(status, 0)
+  end
+  local headers, cookies = read_headers(lines)
+  local response = setmetatable({ status = status, headers = headers, set_cookie = cookies, url = url, version = version },
+    Response)
+  if options.stream then
+    response.body = transfer
+  else
+    local held <close> = transfer
+    response.body = read_whole(held)
+  end
+  if options.raise and not response:ok() then
+    response:close()
+    error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
+  end
+  return response
+end
+
+--- Makes a request. Redirects are followed (10; credentials are dropped when the host changes, https never becomes
+--- http), compressed bodies unpacked, connections kept. A body of more than 16 MiB raises LIMIT unless `limit` says
+--- otherwise; with `stream=true` the body is a stream, which the caller closes. What was sent on a kept connection that
+--- turned out dead is sent again, unless it had a body.
+--- @async
+--- @param options {url: string, method: string?, headers: table?, query: table?, body: string|function|rille.Stream|nil, json: any, form: table?, stream: boolean?, limit: number?, timeout: number?, connect_timeout: number?, idle_timeout: integer?, redirects: integer?, proxy: string?, version: string?, tls: table?, decompress: boolean?, unix_path: string?, session: rille.http.Session?, raise: boolean?}
+--- @return rille.http.Response
+--- @raise TIMEOUT LIMIT ECONNREFUSED EAI_NONAME ECONNRESET EPROTO EINVAL
+function client.fetch(options)
+  if type(options) ~= "table" then
+    error(("bad argument #1 to 'fetch' (table expected, got %s)"):format(type(options)), 2)
+  end
+  check(options, known, 3)
+  return fetch(options)
+end
+
+local function verb(method)
+  return function(url, options)
+    local all = {}
+    for name, value in pairs(options or {}) do all[name] = value end
+    all.url, all.method = url, method
+    check(all, known, 3)
+    return fetch(all)
+  end
+end
+
+for _, method in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
+  client[method] = verb(method:upper())
+end
+
+--- @class rille.http.Session
+local Session = {}
+Session.__index = Session
+
+--- As http.fetch, with the session's defaults, its base URL, and its cookies.
+--- @async
+function Session:fetch(options)
+  local all = {}
+  for name, value in pairs(self._defaults) do all[name] = value end
+  for name, value in pairs(options) do all[name] = value end
+  if self._defaults.headers and options.headers then
+    all.headers = {}
+    for name, value in pairs(self._defaults.headers) do all.headers[name] = value end
+    for name, value in pairs(options.headers) do all.headers[name] = value end
+  end
+  if self._base and all.url and all.url:sub(1, 1) == "/" then all.url = self._base .. all.url end
+  all.session = self
+  check(all, known, 3)
+  return fetch(all)
+end
+
+for _, method in ipairs { "get", "post", "put", "patch", "delete", "head", "options" } do
+  Session[method] = function(self, url, options)
+    local all = {}
+    for name, value in pairs(options or {}) do all[name] = value end
+    all.url, all.method = url, method:upper()
+    return self:fetch(all)
+  end
+end
+
+--- Requests that share cookies, defaults and a base URL (`url`, for targets that begin with a slash).
+--- @param options table? the options of http.fetch that each request has unless it says otherwise
+--- @return rille.http.Session
+function client.session(options)
+  local defaults = {}
+  for name, value in pairs(options or {}) do defaults[name] = value end
+  local base = defaults.url and defaults.url:gsub("/+$", "")
+  defaults.url = nil
+  check(defaults, known, 3)
+  return setmetatable({ _defaults = defaults, _base = base, _jar = native.jar() }, Session)
+end
+
+return client

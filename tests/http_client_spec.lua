@@ -1,0 +1,268 @@
+-- The HTTP client: against the server beside it, and against servers that lie.
+local rille = require "rille"
+local http = require "rille.http"
+local net = require "rille.net"
+
+local function serve(handler)
+  return http.serve { port = 0, handler = handler, on_error = function() end }
+end
+
+-- A server of raw answers: `answer(conn, number)` has read the request's head. Closes after each.
+local function liar(answer)
+  local listener = net.listen("127.0.0.1", 0)
+  local count = 0
+  local task = rille.async(function()
+    rille.group(function(g)
+      for conn in listener:accepted() do
+        g:spawn(function()
+          local held <close> = conn
+          pcall(function()
+            while conn:read_until("\r\n\r\n") do
+              count = count + 1
+              if answer(conn, count) ~= "again" then return end
+            end
+          end)
+        end)
+      end
+    end)
+  end)()
+  local url = ("http://127.0.0.1:%d/"):format(listener:address().port)
+  return setmetatable({ url = url, requests = function() return count end }, {
+    __close = function()
+      listener:close()
+      task:cancel()
+    end,
+  })
+end
+
+local function says(bytes)
+  return liar(function(conn) conn:write(bytes) end)
+end
+
+local function fails(code, f, ...)
+  local ok, err = pcall(f, ...)
+  assert.is_false(ok)
+  assert.equal(code, err.code, tostring(err))
+end
+
+describe("a request", function()
+  it("shows its answer", function()
+    local server <close> = serve(function(r)
+      return { status = 201, headers = { ["X-Method"] = r.method, ["Set-Cookie"] = { "a=1", "b=2" } }, body = r.target }
+    end)
+    local answer = http.get(server.url .. "/a", { query = { q = "x y", n = 1 } })
+    assert.same({ 201, "/a?n=1&q=x%20y", "GET", "1.1" }, { answer.status, answer.body, answer.headers["x-METHOD"], answer.version })
+    assert.same({ "a=1", "b=2" }, answer.set_cookie)
+    assert.is_true(answer:ok())
+    for _, method in ipairs { "post", "put", "patch", "delete", "options" } do
+      assert.equal(method:upper(), http[method](server.url).headers["X-Method"])
+    end
+    assert.equal("", http.head(server.url).body)
+  end)
+
+  it("sends bodies as text, JSON, a form, an iterator and a stream", function()
+    local server <close> = serve(function(r) return (r.headers["content-type"] or "none") .. "|" .. r:text() end)
+    local url = server.url
+    assert.equal("application/octet-stream|text", http.post(url, { body = "text" }).body)
+    assert.equal("application/json|[1,2]", http.post(url, { json = { 1, 2 } }).body)
+    assert.equal("application/x-www-form-urlencoded|a=b%26c", http.post(url, { form = { a = "b&c" } }).body)
+    local n = 0
+    local answer = http.put(url, { body = function()
+      n = n + 1
+      rille.yield()
+      return n <= 100 and ("x"):rep(5000) or nil
+    end })
+    assert.equal(#"none|" + 500000, #answer.body)
+  end)
+
+  it("streams an answer with backpressure", function()
+    local server <close> = serve(function()
+      local n = 0
+      return { body = function()
+        n = n + 1
+        return n <= 200 and ("y"):rep(50000) or nil
+      end }
+    end)
+    local answer <close> = http.get(server.url, { stream = true })
+    local size = 0
+    for chunk in answer.body:chunks() do
+      size = size + #chunk
+      if size % 7 == 0 then rille.yield() end
+    end
+    assert.equal(10000000, size)
+  end)
+
+  it("shows the head before the body has come", function()
+    local go = rille.event()
+    local server <close> = serve(function()
+      return { body = function()
+        go:wait()
+        return nil
+      end }
+    end)
+    local answer <close> = http.get(server.url, { stream = true })
+    assert.equal(200, answer.status)
+    go:set()
+    assert.is_nil(answer.body:read())
+  end)
+
+  it("can be cancelled, and obeys deadlines", function()
+    local server <close> = serve(function() rille.sleep(60) end)
+    fails("TIMEOUT", rille.timeout, 0.03, http.get, server.url)
+    fails("TIMEOUT", http.get, server.url, { timeout = 0.03 })
+  end)
+
+  it("keeps its connection for the next", function()
+    local server <close> = serve(function() return "x" end)
+    local before = server:stats().accepted
+    for _ = 1, 20 do http.get(server.url) end
+    assert.is_true(server:stats().accepted - before <= 1)
+  end)
+
+  it("many at once are answered each", function()
+    local server <close> = serve(function(r)
+      rille.sleep(0.001)
+      return r.path
+    end)
+    local paths = {}
+    for i = 1, 100 do paths[i] = "/" .. i end
+    local bodies = rille.map(paths, function(path) return http.get(server.url .. path).body end, { concurrency = 20 })
+    assert.equal(table.concat(paths), table.concat(bodies))
+  end)
+
+  it("that cannot be is refused before a byte is sent", function()
+    for _, case in ipairs {
+      { "http://a/\r\nX: y" }, { "http://a/ b" }, { "file:///etc/passwd" }, { "gopher://a" }, { "a" },
+      { "http://a/", { headers = { A = "b\r\nC: d" } } }, { "http://a/", { headers = { ["A B"] = "c" } } },
+      { "http://a/", { bodi = "x" } }, { "http://a/", { body = "x", json = 1 } }, { "http://a/", { timeout = "1" } },
+    } do
+      assert.has_error(function() http.get(case[1], case[2]) end)
+    end
+    assert.has_error(function() http.fetch { url = "http://a/", method = "GET /\r\n" } end)
+  end)
+end)
+
+describe("redirects", function()
+  it("are followed, as many as are allowed", function()
+    local server <close> = serve(function(r)
+      local n = tonumber(r.path:match "%d+")
+      return n > 0 and http.redirect("/" .. n - 1) or "arrived"
+    end)
+    local answer = http.get(server.url .. "/5")
+    assert.same({ "arrived", server.url .. "/0" }, { answer.body, answer.url })
+    fails("LIMIT", http.get, server.url .. "/11")
+    assert.equal(302, http.get(server.url .. "/5", { redirects = 0 }).status)
+  end)
+
+  it("in a circle end", function()
+    local server <close> = serve(function() return http.redirect "/" end)
+    fails("LIMIT", http.get, server.url)
+  end)
+
+  it("to another host lose the credentials, to a file are refused", function()
+    local seen = {}
+    local other <close> = serve(function(r)
+      seen = { r.headers.authorization or "none", r.headers.cookie or "none" }
+      return "x"
+    end)
+    local server <close> = serve(function(r)
+      if r.path == "/file" then return http.redirect "file:///etc/passwd" end
+      return http.redirect(("http://localhost:%d/"):format(other.port))
+    end)
+    local secrets = { headers = { Authorization = "secret", Cookie = "a=b" } }
+    http.get(server.url, secrets)
+    assert.same({ "none", "none" }, seen)
+    fails("EINVAL", http.get, server.url .. "/file")
+  end)
+
+  it("that keep the method send the body again", function()
+    local server <close> = serve(function(r)
+      if r.path == "/" then
+        r:text()
+        return http.redirect("/there", 307)
+      end
+      return r.method .. r:text()
+    end)
+    assert.equal("POSThello", http.post(server.url, { body = "hello" }).body)
+  end)
+end)
+
+describe("a server that lies", function()
+  local OK = "HTTP/1.1 200 OK\r\n"
+
+  it("about the length is told", function()
+    local server <close> = says(OK .. "Content-Length: 10\r\n\r\nshort")
+    fails("ECONNRESET", http.get, server.url)
+  end)
+
+  it("by cutting a chunked body is told", function()
+    local server <close> = says(OK .. "Transfer-Encoding: chunked\r\n\r\n5\r\nhel")
+    fails("ECONNRESET", http.get, server.url)
+  end)
+
+  it("with a malformed chunk, or no HTTP at all, is told", function()
+    for _, bytes in ipairs { OK .. "Transfer-Encoding: chunked\r\n\r\nzz\r\n", "\0\1\2\3\r\n\r\n" } do
+      local server <close> = says(bytes)
+      assert.is_false((pcall(http.get, server.url)))
+    end
+  end)
+
+  it("by closing without a word is told", function()
+    local server <close> = says("")
+    fails("ECONNRESET", http.get, server.url)
+  end)
+
+  it("with a head without end is told", function()
+    local server <close> = liar(function(conn)
+      conn:write(OK)
+      for i = 1, 100000 do conn:write("X-", i, ": ", ("v"):rep(100), "\r\n") end
+    end)
+    fails("LIMIT", http.get, server.url)
+  end)
+
+  it("with a small answer that unpacks to a large one is told", function()
+    local bomb = rille.zip.gzip(("\0"):rep(64 * 1024 * 1024))
+    local server <close> = says(OK .. "Content-Encoding: gzip\r\nContent-Length: " .. #bomb .. "\r\n\r\n" .. bomb)
+    fails("LIMIT", http.get, server.url, { limit = 1000000 })
+    fails("LIMIT", http.get, server.url)
+  end)
+
+  it("with bytes after its answer does not get that connection again", function()
+    local server <close> = liar(function(conn)
+      conn:write(OK, "Content-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+      return "again"
+    end)
+    for _ = 1, 3 do assert.equal("ok", http.get(server.url).body) end
+  end)
+
+  it("by closing a kept connection gets a GET again, and a POST is told", function()
+    local function fickle()
+      return liar(function(conn, n)
+        if n == 2 then return end -- reads the second request, and hangs up
+        conn:write(OK, "Content-Length: 2\r\n\r\nok")
+        return n == 1 and "again" or nil
+      end)
+    end
+    local one <close> = fickle()
+    http.get(one.url)
+    assert.equal("ok", http.get(one.url).body)
+    assert.equal(3, one.requests())
+    local two <close> = fickle()
+    http.get(two.url)
+    fails("ECONNRESET", http.post, two.url, { body = "pay" })
+    assert.equal(2, two.requests())
+  end)
+end)
+
+describe("a session", function()
+  it("keeps cookies, defaults and a base", function()
+    local server <close> = serve(function(r)
+      if r.path == "/in" then return { headers = { ["Set-Cookie"] = http.cookie("id", "7") }, body = "" } end
+      return (r.cookies.id or "none") .. "|" .. (r.headers["x-all"] or "none") .. "|" .. (r.headers["x-one"] or "none")
+    end)
+    local session = http.session { url = server.url, headers = { ["X-All"] = "a" } }
+    session:get "/in"
+    assert.equal("7|a|o", session:get("/", { headers = { ["X-One"] = "o" } }).body)
+    assert.equal("none|none|none", http.get(server.url).body)
+  end)
+end)
