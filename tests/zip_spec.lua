@@ -147,3 +147,56 @@ describe("zip", function()
     assert.equal("CLOSED", refused(c.write, c, "x"))
   end)
 end)
+
+describe("wrapped streams", function()
+  -- A stream of chunks of odd sizes, in memory.
+  local function source_of(data, size)
+    local at, s = 1, {}
+    function s:read()
+      if at > #data then return nil end
+      local chunk = data:sub(at, at + size - 1)
+      at = at + size
+      return chunk
+    end
+    function s:close() self.closed = true end
+    return s
+  end
+
+  local function sink()
+    local s = { parts = {} }
+    function s:write(data) self.parts[#self.parts + 1] = data end
+    function s:close() self.closed = true end
+    return setmetatable(s, { __close = function() s.closed = true end })
+  end
+
+  it("are written compressed and read plain", function()
+    for _, names in ipairs(formats) do
+      local out = sink()
+      do
+        local w <close> = zip.writer(out, names[3])
+        w:write("first\n", "second\n"):flush():write(samples[5])
+      end
+      assert.is_true(out.closed)
+      local packed = table.concat(out.parts)
+      local r <close> = zip.reader(source_of(packed, 777), names[3])
+      assert.equal("first", r:read("l"))
+      assert.equal("second\n", r:read("L"))
+      assert.equal("line", r:read(4))
+      local parts = { "line" }
+      for chunk in r:chunks() do parts[#parts + 1] = chunk end
+      assert.is_true(table.concat(parts) == samples[5])
+      assert.is_nil(r:read())
+      assert.is_nil(r:read("l"))
+      assert.equal("", r:read("a"))
+    end
+  end)
+
+  it("tell what is cut", function()
+    local packed = zip.gzip(samples[5])
+    local from = source_of(packed:sub(1, -5), 1000)
+    local r = zip.reader(from, "gzip")
+    assert.equal("INVALID", refused(r.read, r, "a"))
+    r:close()
+    assert.is_true(from.closed)
+  end)
+end)

@@ -1,0 +1,189 @@
+-- rille.zip: compression. The codecs are native; here streams are wrapped.
+local native = require "rille.native.zip"
+
+local zip = {}
+
+--- @alias rille.ZipFormat "gzip"|"deflate"|"zlib"|"zstd"|"brotli"
+
+--- One string to another. `level`: 0 to 9 (gzip, deflate), -7 to 22 (zstd), 0 to 11 (brotli). `deflate` is zlib's format
+--- (RFC 1950), as HTTP uses the word; `raw = true` leaves its header and checksum out (RFC 1951).
+--- @async
+--- @type fun(data: string, options?: {level?: integer}): string
+zip.gzip = native.gzip
+--- @async
+--- @type fun(data: string, options?: {level?: integer, raw?: boolean}): string
+zip.deflate = native.deflate
+--- @async
+--- @type fun(data: string, options?: {level?: integer}): string
+zip.zstd = native.zstd
+--- @async
+--- @type fun(data: string, options?: {level?: integer}): string
+zip.brotli = native.brotli
+
+--- The way back. Output over `limit` bytes (1 GiB if not given) raises LIMIT; data that is damaged, cut short or followed by
+--- junk raises INVALID. Several gzip members or zstd frames in a row are one text.
+--- @async
+--- @type fun(data: string, options?: {limit?: integer}): string
+zip.gunzip = native.gunzip
+--- @async
+--- @type fun(data: string, options?: {limit?: integer, raw?: boolean}): string
+zip.inflate = native.inflate
+--- @async
+--- @type fun(data: string, options?: {limit?: integer}): string
+zip.unzstd = native.unzstd
+--- @async
+--- @type fun(data: string, options?: {limit?: integer}): string
+zip.unbrotli = native.unbrotli
+
+--- A codec that is fed piece by piece.
+--- @class rille.ZipFilter
+--- @field write fun(self, data: string): string takes input, gives the output that is ready
+--- @field flush fun(self): string what a reader needs to see all that was written so far
+--- @field finish fun(self): string the rest; raises INVALID if a compressed stream ends early
+--- @field close fun(self)
+
+--- @type fun(format: rille.ZipFormat, options?: {level?: integer, raw?: boolean}): rille.ZipFilter
+zip.compressor = native.compressor
+--- @type fun(format: rille.ZipFormat, options?: {limit?: integer, raw?: boolean}): rille.ZipFilter
+zip.decompressor = native.decompressor
+
+--- The decompressed side of a stream that is read.
+--- @class rille.ZipReader
+local Reader = {}
+Reader.__index = Reader
+
+local function fill(self)
+  if self.ended then return false end
+  local chunk = self.source:read()
+  local out
+  if chunk then
+    out = self.filter:write(chunk)
+  else
+    self.ended = true
+    out = self.filter:finish()
+  end
+  self.rest = self.rest == "" and out or self.rest .. out
+  return true
+end
+
+local function take(self, n)
+  local out = self.rest:sub(1, n)
+  self.rest = self.rest:sub(n + 1)
+  return out
+end
+
+local function read_line(self, keep)
+  local from = 1
+  while true do
+    local at = self.rest:find("\n", from, true)
+    if at then
+      local line = take(self, at)
+      return keep and line or line:sub(1, -2)
+    end
+    from = #self.rest + 1
+    if not fill(self) then break end
+  end
+  if self.rest ~= "" then return take(self, #self.rest) end
+end
+
+local function read_all(self)
+  local parts = {}
+  repeat
+    parts[#parts + 1] = take(self, #self.rest)
+  until not fill(self)
+  return table.concat(parts)
+end
+
+--- As a stream reads: the next chunk, `n` bytes, "l", "L" or "a".
+--- @async
+--- @param what? integer|"l"|"L"|"a"
+--- @return string? nil at the end
+function Reader:read(what)
+  if what == "a" then return read_all(self) end
+  if what == "l" or what == "L" then return read_line(self, what == "L") end
+  local want = what == nil and 1 or what
+  if math.type(want) ~= "integer" then error("bad argument #1 to 'read' (invalid format)", 2) end
+  while #self.rest < want and fill(self) do end
+  if self.rest == "" then return want == 0 and not self.ended and "" or nil end
+  return take(self, what or #self.rest)
+end
+
+--- @return fun(): string?
+function Reader:chunks()
+  return function() return self:read() end
+end
+
+--- @return fun(): string?
+function Reader:lines()
+  return function() return read_line(self, false) end
+end
+
+--- Ends the filter and closes the stream below.
+function Reader:close()
+  self.ended, self.rest = true, ""
+  self.filter:close()
+  self.source:close()
+end
+
+Reader.__close = Reader.close
+
+--- Reads `source`, which is compressed, decompressed.
+--- @param source rille.Stream anything with `read()` and `close()`
+--- @param format rille.ZipFormat
+--- @param options? {limit?: integer, raw?: boolean}
+--- @return rille.ZipReader
+function zip.reader(source, format, options)
+  return setmetatable({ source = source, filter = native.decompressor(format, options), rest = "" }, Reader)
+end
+
+--- The plain side of a stream that is written compressed.
+--- @class rille.ZipWriter
+local Writer = {}
+Writer.__index = Writer
+
+--- @async
+function Writer:write(...)
+  for i = 1, select("#", ...) do
+    local out = self.filter:write((select(i, ...)))
+    if out ~= "" then self.sink:write(out) end
+  end
+  return self
+end
+
+--- Sends all that was written so far.
+--- @async
+function Writer:flush()
+  self.sink:write(self.filter:flush())
+  return self
+end
+
+--- Ends the compressed data; the stream below stays open.
+--- @async
+function Writer:finish()
+  if not self.finished then
+    self.finished = true
+    self.sink:write(self.filter:finish())
+    self.filter:close()
+  end
+  return self
+end
+
+--- Finishes, then closes the stream below.
+--- @async
+function Writer:close()
+  local _ <close> = self.sink
+  self:finish()
+end
+
+Writer.__close = Writer.close
+
+--- Writes to `sink` compressed.
+--- @param sink rille.Stream anything with `write(data)` and `close()`
+--- @param format rille.ZipFormat
+--- @param options? {level?: integer, raw?: boolean}
+--- @return rille.ZipWriter
+function zip.writer(sink, format, options)
+  return setmetatable({ sink = sink, filter = native.compressor(format, options) }, Writer)
+end
+
+return zip
