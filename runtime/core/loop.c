@@ -3,10 +3,21 @@
 
 #include "runtime/base/check.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 enum { POLL_WITHIN = 1000000 };  // ns: a tick polls at least so often, however short its rounds are
 enum { CLOCK_EVERY = 64 };       // jobs run between two looks at the clock
+
+// An eventfd of our own: the receiver of a uv_async_t spins and yields for as long as the sender,
+// whom it may just have preempted, is not through, and on Linux since 6.6 a yield costs a whole
+// time slice.
+static void wake(rl_loop *loop) {
+  uint64_t one = 1;
+  while (write(loop->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {}
+}
 
 // uv_run looks at its timers before it polls: an alarm that went off there must not leave it to
 // block.
@@ -16,7 +27,7 @@ static void on_alarm(uv_timer_t *alarm) {
   if (loop->owns_uv) {
     uv_stop(loop->uv);
   } else {
-    uv_async_send(&loop->wakeup);
+    wake(loop);
   }
 }
 
@@ -34,15 +45,28 @@ static void drain_posts(rl_loop *loop) {
   }
 }
 
-static void on_wakeup(uv_async_t *wakeup) { drain_posts(wakeup->data); }
+static void on_wakeup(uv_poll_t *wakeup, int status, int events) {
+  (void)status;
+  (void)events;
+  rl_loop *loop = wakeup->data;
+  uint64_t count;
+  while (read(loop->wake_fd, &count, sizeof count) < 0 && errno == EINTR) {}
+  drain_posts(loop);
+}
 
 static void on_closed(uv_handle_t *h) { ((rl_loop *)h->data)->handles--; }
 
 static int open_handles(rl_loop *loop) {
-  int err = uv_async_init(loop->uv, &loop->wakeup, on_wakeup);
-  if (err < 0) return err;
+  loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (loop->wake_fd < 0) return -errno;
+  int err = uv_poll_init(loop->uv, &loop->wakeup, loop->wake_fd);
+  if (err < 0) {
+    close(loop->wake_fd);
+    return err;
+  }
   uv_timer_init(loop->uv, &loop->alarm);
   loop->alarm.data = loop->wakeup.data = loop;
+  uv_poll_start(&loop->wakeup, UV_READABLE, on_wakeup);
   uv_unref((uv_handle_t *)&loop->wakeup);
   uv_unref((uv_handle_t *)&loop->alarm);
   return 0;
@@ -91,6 +115,7 @@ bool rl_loop_closed(const rl_loop *loop) { return loop->closing && loop->handles
 
 void rl_loop_fini(rl_loop *loop) {
   RL_CHECK(rl_loop_closed(loop));
+  close(loop->wake_fd);
   if (loop->owns_uv) RL_CHECK(uv_loop_close(&loop->own) == 0);
   uv_mutex_destroy(&loop->post_lock);
   rl_timers_fini(&loop->timers);
@@ -140,14 +165,17 @@ bool rl_loop_post(rl_loop *loop, rl_post *post) {
   if (open) {
     *loop->posts_tail = post;
     loop->posts_tail = &post->next;
-    atomic_store(&loop->poked, true);
-    uv_async_send(&loop->wakeup);
+    if (!atomic_exchange(&loop->poked, true)) wake(loop);
   }
   uv_mutex_unlock(&loop->post_lock);
   return open;
 }
 
-void rl_loop_wake(rl_loop *loop) { uv_async_send(&loop->wakeup); }
+void rl_loop_wake(rl_loop *loop) {
+  int before = errno;  // a signal handler may call this
+  wake(loop);
+  errno = before;
+}
 
 bool rl_loop_stuck(const rl_loop *loop) {
   return !loop->head && !loop->timers.count && !loop->real && !loop->passive &&

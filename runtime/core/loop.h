@@ -51,7 +51,8 @@ struct rl_loop {
 
   uv_timer_t alarm;  // armed to the earliest timer
   uint64_t alarm_due;
-  uv_async_t wakeup;  // posts, and wake-ups from signal handlers
+  uv_poll_t wakeup;  // posts, and wake-ups from signal handlers, over
+  int wake_fd;       // an eventfd
   uv_mutex_t post_lock;
   rl_post *posts, **posts_tail;
   bool closed_to_posts;
