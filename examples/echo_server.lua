@@ -8,7 +8,7 @@ local function echo(conn)
 end
 
 local listener <close> = net.listen(arg[1] and "*" or "127.0.0.1", math.tointeger(arg[1]) or 0)
-print("listening on " .. listener:address())
+print("echo server on " .. listener:address())
 if arg[1] then return net.serve(listener, echo) end
 
 rille.group(function(g)
