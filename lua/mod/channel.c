@@ -82,6 +82,7 @@ static void grow_ring(lua_State *L, channel *c, int object) {
 
 static bool has_room(const channel *c) { return c->unbounded || c->count < c->capacity; }
 
+// Leaves the ring on the stack.
 static void put(lua_State *L, channel *c, int object, int value) {
   if (c->count == c->room) grow_ring(L, c, object);
   lua_Integer at = c->first + c->count;
@@ -89,16 +90,15 @@ static void put(lua_State *L, channel *c, int object, int value) {
   lua_getiuservalue(L, object, 1);
   lua_pushvalue(L, value);
   lua_rawseti(L, -2, at + 1);
-  lua_pop(L, 1);
   c->count++;
 }
 
+// Pushes the value, above the ring.
 static void take(lua_State *L, channel *c, int object) {
   lua_getiuservalue(L, object, 1);
   lua_rawgeti(L, -1, c->first + 1);
   lua_pushnil(L);
   lua_rawseti(L, -3, c->first + 1);
-  lua_remove(L, -2);
   if (++c->first == c->room) c->first = 0;
   c->count--;
 }
@@ -149,10 +149,10 @@ static bool recv_now(lua_State *L, channel *c, int object) {
     take(L, c, object);
     rl_op *op = rl_lot_first(&c->senders);
     if (op && has_room(c)) {
-      int value = lua_gettop(L) + 1;
+      int value = lua_gettop(L);
       take_from_sender(L, c);
-      put(L, c, object, value);
-      lua_pop(L, 1);
+      put(L, c, object, value + 1);
+      lua_settop(L, value);
     }
     return true;
   }
@@ -164,15 +164,13 @@ static bool recv_now(lua_State *L, channel *c, int object) {
 static int sent(lua_State *L, int status, lua_KContext op) {
   (void)status;
   if (op && rl_awaited(L, (rl_op *)op) != HANDED) return raise_closed(L);
-  lua_settop(L, 1);
-  return 1;
+  return 0;
 }
 
 static int channel_send(lua_State *L) {
   channel *c = check_channel(L);
   check_value(L, 2);
   rl_checkpoint(L);
-  lua_settop(L, 2);
   if (send_now(L, c, 1, 2)) return rl_no_wait(L, sent, 0);
   rl_task *t = rl_current(L);
   rl_task_park(t, &c->senders, &send_kind, c);
@@ -189,7 +187,6 @@ static int received(lua_State *L, int status, lua_KContext op) {
 static int channel_recv(lua_State *L) {
   channel *c = check_channel(L);
   rl_checkpoint(L);
-  lua_settop(L, 1);
   if (recv_now(L, c, 1)) return rl_no_wait(L, received, 0);
   rl_task *t = rl_current(L);
   rl_task_park(t, &c->receivers, &recv_kind, c);
@@ -208,10 +205,13 @@ static int channel_try_recv(lua_State *L) {
   channel *c = check_channel(L);
   bool ended = c->closed && c->count == 0 && rl_lot_empty(&c->senders);
   if (ended) return 0;
+  if (!recv_now(L, c, 1)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
   lua_pushboolean(L, 1);
-  if (recv_now(L, c, 1)) return 2;
-  lua_pushboolean(L, 0);
-  return 1;
+  lua_insert(L, -2);
+  return 2;
 }
 
 static int channel_close(lua_State *L) {
@@ -223,7 +223,7 @@ static int channel_close(lua_State *L) {
   if (discard) {
     while (c->count > 0) {
       take(L, c, 1);
-      lua_pop(L, 1);
+      lua_pop(L, 2);
     }
   }
   rl_lot_wake_all(&c->senders, CLOSED_NOW);

@@ -100,9 +100,9 @@ static int selected(lua_State *L, int status, lua_KContext op) {
   return finish(L, i, b->kind->done(L, handed + 2, b->op.status, handed));
 }
 
-static int tried(lua_State *L, int status, lua_KContext first) {
-  (void)status;
-  return lua_gettop(L) - (int)first + 1;
+static int tried(lua_State *L, int status, lua_KContext count) {
+  (void)L, (void)status;
+  return (int)count;
 }
 
 static void begin(lua_State *L, selection *s, int i) {
@@ -144,11 +144,10 @@ static int select_one(lua_State *L) {
   }
   int start = (int)(rl_loop_random(&rl_state_of(L)->loop) % (uint64_t)count);
   for (int n = 0; n < count; n++) {
-    int i = (start + n) % count, top = lua_gettop(L);
+    int i = (start + n) % count;
     int values = try_case(L, i);
     if (values >= 0) {
-      finish(L, i, values);
-      return rl_no_wait(L, tried, top + 3);
+      return rl_no_wait(L, tried, finish(L, i, values));
     }
   }
   rl_task *t = rl_current(L);
