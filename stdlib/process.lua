@@ -155,7 +155,7 @@ local function redirect(spec, name, otherwise)
     return otherwise
   end
   if native.is_stream(wanted) or (type(wanted) == "table" and wanted.read and wanted.write) then
-    if not native.is_file(wanted) then
+    if not native.has_descriptor(wanted) then
       return "pipe", wanted
     end
     wanted:flush()

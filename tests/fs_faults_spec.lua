@@ -7,8 +7,8 @@ local process = require "rille.process"
 local program = "/proc/" .. rille.os.pid .. "/exe"
 local strace = pcall(process.run, { "strace", "-V" })
 
--- Runs a script while calls named `call` fail, if `only` is given just those on that file. Gives its output, and what is
--- in its directory afterwards. strace counts by thread: there is one of the file pool.
+-- Runs a script while calls named `call` fail, if `only` is given just those on that file. Gives its output, and what
+-- is in its directory afterwards. strace counts by thread: there is one of the file pool.
 local function inject(call, failure, body, only)
   local dir <const>, _ <close> = fs.temp_dir()
   fs.write(dir .. "/old", "old")

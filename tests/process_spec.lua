@@ -216,6 +216,17 @@ describe("rille.process.spawn", function()
     assert.equal("head\na\nb\n", fs.read(dir .. "/out"))
   end)
 
+  it("hands our own standard streams over as they are", function()
+    local script = [[
+      local rille, process = require "rille", require "rille.process"
+      rille.stdout:write "a\n":flush()
+      process.run { "cat", stdin = rille.stdin, stdout = rille.stdout }
+      rille.stdout:write "c\n":flush()
+    ]]
+    local r = process.run { "/proc/" .. rille.os.pid .. "/exe", "-e", script, stdin = "b\n" }
+    assert.equal("a\nb\nc\n", r.stdout)
+  end)
+
   it("sends errors where output goes", function()
     local child <close> = process.spawn { "sh", "-c", "echo a; echo b >&2", stderr = "stdout" }
     assert.equal("a\nb\n", child.stdout:read "a")

@@ -5,6 +5,7 @@
 #include "lua/bind/file.h"
 #include "lua/bind/pooled.h"
 #include "lua/bind/signame.h"
+#include "runtime/io/fdstream.h"
 #include "runtime/io/file.h"
 #include "runtime/io/process.h"
 
@@ -53,22 +54,28 @@ static char **copy_strings(lua_State *L, int index) {
   return NULL;
 }
 
-static bool is_open_file(lua_State *L, int index) {
+// Files and our own standard streams: a child can be given their descriptors.
+static bool has_descriptor(lua_State *L, int index) {
   rl_stream *s = rl_test_stream(L, index);
-  return s && rl_stream_is_file(s) && !s->closed;
+  return s && !s->closed && (rl_stream_is_file(s) || rl_fdstream_fd(s) >= 0);
 }
 
 static rl_stdio check_stdio(lua_State *L, int index) {
   static const char *const names[] = {"null", "inherit", "pipe", "stdout", NULL};
   static const rl_stdio modes[] = {RL_STDIO_NULL, RL_STDIO_INHERIT, RL_STDIO_PIPE, RL_STDIO_STDOUT};
-  return is_open_file(L, index) ? RL_STDIO_FD : modes[luaL_checkoption(L, index, NULL, names)];
+  return has_descriptor(L, index) ? RL_STDIO_FD : modes[luaL_checkoption(L, index, NULL, names)];
 }
 
-// The child goes on where we are in the file.
-static int file_fd(lua_State *L, int index) {
-  rl_file *f = rl_file_of(rl_test_stream(L, index));
-  if (f->seekable) lseek(f->fd, rl_file_tell(f), SEEK_SET);
-  return fcntl(f->fd, F_DUPFD_CLOEXEC, 3);
+// A copy of the descriptor. The child goes on where we are in a file.
+static int copy_descriptor(lua_State *L, int index) {
+  rl_stream *s = rl_test_stream(L, index);
+  int fd = rl_fdstream_fd(s);
+  if (fd < 0) {
+    rl_file *f = rl_file_of(s);
+    fd = f->fd;
+    if (f->seekable) lseek(fd, rl_file_tell(f), SEEK_SET);
+  }
+  return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 enum { ARGV = 1, CWD, ENV, GROUP, STDIO };
@@ -84,7 +91,7 @@ static int fill(lua_State *L, rl_spawn *job) {
   for (int i = 0; i < 3; i++) {
     job->how[i] = check_stdio(L, STDIO + i);
     if (job->how[i] != RL_STDIO_FD) continue;
-    job->fds[i] = file_fd(L, STDIO + i);
+    job->fds[i] = copy_descriptor(L, STDIO + i);
     if (job->fds[i] < 0) return -errno;
   }
   return 0;
@@ -199,8 +206,8 @@ static rl_process *check_process(lua_State *L) {
   return box->process;
 }
 
-static int process_is_file(lua_State *L) {
-  lua_pushboolean(L, is_open_file(L, 1));
+static int process_has_descriptor(lua_State *L) {
+  lua_pushboolean(L, has_descriptor(L, 1));
   return 1;
 }
 
@@ -212,7 +219,7 @@ static int process_is_stream(lua_State *L) {
 int rl_open_process(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"spawn", process_spawn},
-      {"is_file", process_is_file},
+      {"has_descriptor", process_has_descriptor},
       {"is_stream", process_is_stream},
       {NULL, NULL},
   };

@@ -2,6 +2,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/stream.h"
+#include "runtime/io/fdstream.h"
 #include "runtime/io/file.h"
 #include "runtime/io/uvstream.h"
 
@@ -16,7 +17,8 @@ static int check_fd(lua_State *L, int index) {
   rl_stream *s = rl_check_open_stream(L, index, "tty");
   uv_os_fd_t fd = -1;
   if (rl_stream_is_file(s)) return rl_file_of(s)->fd;
-  if (rl_stream_is_uv(s)) uv_fileno((uv_handle_t *)&rl_uvstream_of(s)->uv.stream, &fd);
+  if (!rl_stream_is_uv(s)) return rl_fdstream_fd(s);
+  uv_fileno((uv_handle_t *)&rl_uvstream_of(s)->uv.stream, &fd);
   return fd;
 }
 

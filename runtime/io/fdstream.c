@@ -164,6 +164,10 @@ static const rl_stream_kind fd_kind = {
     .describe = fd_describe,
 };
 
+int rl_fdstream_fd(const rl_stream *s) {
+  return s->kind == &fd_kind ? ((const rl_fdstream *)s)->fd : -1;
+}
+
 rl_fdstream *rl_fdstream_new(rl_loop *loop, int fd, const char *name, int *err) {
   int flags = fcntl(fd, F_GETFL);
   *err = flags < 0 ? uv_translate_sys_error(errno) : UV_ENOMEM;

@@ -21,5 +21,7 @@ typedef struct rl_fdstream {
 // NULL: *err. The descriptor stays the caller's; closing the stream sends what is unsent and leaves
 // it open. `name` is kept.
 rl_fdstream *rl_fdstream_new(rl_loop *loop, int fd, const char *name, int *err);
+// The descriptor, or -1 if the stream is of another kind.
+int rl_fdstream_fd(const rl_stream *s);
 
 #endif
