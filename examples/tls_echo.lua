@@ -1,5 +1,4 @@
--- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a
--- certificate (with the program
+-- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a certificate (with the program
 -- openssl) and shows what a client sees, and what one that trusts nobody sees.
 --   rille examples/tls_echo.lua [PORT CERTIFICATE KEY]
 local rille = require "rille"
@@ -11,9 +10,8 @@ end
 
 local function make_certificate()
   local key, cert = os.tmpname(), os.tmpname()
-  local command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
-    .. "-days 2 -subj /CN=tls_echo -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' "
-    .. "-keyout %s -out %s 2>/dev/null"
+  local command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tls_echo "
+    .. "-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout %s -out %s 2>/dev/null"
   if not os.execute(command:format(key, cert)) then error "the program openssl is needed" end
   return cert, key
 end
@@ -21,8 +19,7 @@ end
 if arg[1] then
   local listener <close> = net.listen("*", math.tointeger(arg[1]))
   print("TLS echo on " .. listener:address())
-  local tls = { cert = arg[2], key = arg[3] }
-  return net.serve(listener, echo, { tls = tls, on_error = function() end })
+  return net.serve(listener, echo, { tls = { cert = arg[2], key = arg[3] }, on_error = function() end })
 end
 
 local cert, key = make_certificate()

@@ -15,6 +15,7 @@ local parts = {
   sync = { "lock", "rwlock", "semaphore", "event", "condition", "barrier", "future" },
   tasks = { "race", "any", "wait", "as_completed", "map" },
   vars = { "var" },
+  seeing = { "stats" },
 }
 
 local part_of = {}

@@ -92,6 +92,7 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
   st->budget = RL_BUDGET;
   if (st->transit) rl_trace_forget_transit(st);
   if (fresh) rl_ltask_start(t, &nargs);
+  if (RL_UNLIKELY(st->probe)) st->probe->begin(st->probe, t, fresh);
   lua_State *co = rl_innermost(t);
   for (;;) {
     st->critical--;
@@ -100,6 +101,8 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
     if (status == LUA_YIELD && is_waiting(t)) break;
     if (t->depth == 0) {
       st->current = NULL;
+      st->running = NULL;
+      if (RL_UNLIKELY(st->probe)) st->probe->end(st->probe, t, true);
       end_at_root(st, t, status, count);
       return;
     }
@@ -110,6 +113,8 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
     co = parent;
   }
   st->current = NULL;
+  st->running = NULL;
+  if (RL_UNLIKELY(st->probe)) st->probe->end(st->probe, t, false);
 }
 
 // A script's coroutines.

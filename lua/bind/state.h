@@ -31,10 +31,17 @@ enum {
   RL_CO_POOL = 16384,  // idle coroutines kept: the collector walks each
 };
 
+// Who is told of every step of a task; the task is gone after an `end` that is `over`.
+typedef struct rl_probe {
+  void (*begin)(struct rl_probe *, rl_ltask *, bool fresh);
+  void (*end)(struct rl_probe *, rl_ltask *, bool over);
+} rl_probe;
+
 struct rl_state {
   rl_loop loop;
   lua_State *L;          // the main thread: never runs a task
   rl_ltask *current;     // the task that runs, or NULL
+  rl_probe *probe;       // NULL while nobody looks
   lua_State *running;    // the innermost coroutine that runs it
   lua_State *stuck;      // a coroutine in the resume chain that cannot yield, or NULL
   int budget;            // waits ready at once that the current task has left

@@ -86,6 +86,7 @@ static rl_ltask *new_task(lua_State *L, rl_scope *home, rl_mode mode) {
   memset(t, 0, sizeof *t);
   t->mode = (uint8_t)mode;
   t->id = ++st->last_id;
+  t->born = uv_now(st->loop.uv);
   st->alive++;
   if (st->current && st->current->vars) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, st->current->vars);

@@ -31,6 +31,8 @@ struct rl_ltask {
   uint64_t id;
   int index;             // of the child kind
   int anchor, slot;      // of the coroutine; of the handle
+  uint64_t born;         // ms, as uv_now: when it was spawned
+  uint64_t cpu;          // ns, while it was measured
   int site;              // where it was spawned
   int vars;              // registry reference: task-local values, or 0
   int name;              // registry reference: its handle, kept because it has a name, or 0

@@ -22,6 +22,9 @@ static bool usage(const char *program, const char *complaint, const char *subjec
           "  -v                show the version\n"
           "  -E                ignore environment variables\n"
           "  -W                turn warnings on\n"
+          "  --trace FILE      write what tasks do as trace events (Perfetto, chrome://tracing)\n"
+          "  --profile FILE    write sampled stacks, collapsed, and FILE.speedscope.json\n"
+          "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
           "  --timeout=S       cancel the script after S seconds\n"
           "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
           "  --                stop handling options\n"
@@ -52,8 +55,31 @@ static bool read_memory(rl_command_line *line, const char *text) {
   return true;
 }
 
+static bool read_blocking(rl_command_line *line, const char *text) {
+  char *end;
+  double ms = strtod(text, &end);
+  if (end == text || *end || !(ms >= 1) || ms > 1e9) return false;
+  line->seeing.warn_blocking = (uint64_t)(ms * 1e6);
+  return true;
+}
+
+// "--trace=FILE" or "--trace FILE". The count of words used, 0: it is another option.
+static int read_file_option(rl_command_line *line, char **word) {
+  static const char *const names[] = {"--trace", "--profile"};
+  for (int i = 0; i < 2; i++) {
+    size_t length = strlen(names[i]);
+    if (strncmp(*word, names[i], length) != 0) continue;
+    const char *file = word[0][length] == '=' ? *word + length + 1 : word[1];
+    if ((word[0][length] != '=' && word[0][length]) || !file || !*file) return 0;
+    *(i ? &line->seeing.profile : &line->seeing.trace) = file;
+    return word[0][length] ? 1 : 2;
+  }
+  return 0;
+}
+
 static bool read_long(rl_command_line *line, const char *option) {
   if (strncmp(option, "--timeout=", 10) == 0) return read_timeout(line, option + 10);
+  if (strncmp(option, "--warn-blocking=", 16) == 0) return read_blocking(line, option + 16);
   if (strncmp(option, "--max-memory=", 13) == 0) return read_memory(line, option + 13);
   return false;
 }
@@ -98,8 +124,9 @@ static int read_options(rl_command_line *line, char **argv) {
   while (argv[i] && argv[i][0] == '-' && argv[i][1]) {
     if (strcmp(argv[i], "--") == 0) return i + 1;
     if (argv[i][1] == '-') {
-      if (!read_long(line, argv[i])) return usage(argv[0], "bad option", argv[i]), -1;
-      i++;
+      int used = read_file_option(line, argv + i);
+      if (!used && !read_long(line, argv[i])) return usage(argv[0], "bad option", argv[i]), -1;
+      i += used ? used : 1;
     } else if (argv[i][1] == 'e' || argv[i][1] == 'l') {
       int used = read_with_argument(line, argv + i);
       if (!used) return usage(argv[0], "this option needs an argument:", argv[i]), -1;

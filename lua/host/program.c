@@ -182,6 +182,16 @@ static int finish(program *p) {
   return p->status;
 }
 
+static bool start_seeing(program *p) {
+  const char *subject = "", *ps = p->line.no_env ? NULL : getenv("RILLE_PS");
+  p->line.seeing.ps = ps && strcmp(ps, "1") == 0;
+  int err = rl_seeing_start(p->rt, &p->line.seeing, &subject);
+  if (err == 0) return true;
+  fprintf(stderr, "%s: %s: %s\n", p->name, subject, uv_strerror(err));
+  p->status = 1;
+  return false;
+}
+
 int rl_program_main(int argc, char **argv) {
   open_closed_descriptors();
   program p = {.name = "rille", .argc = argc, .argv = argv};
@@ -201,6 +211,7 @@ int rl_program_main(int argc, char **argv) {
   if (p.line.version) print_version();
   set_arg(&p);
   if (p.line.warnings) lua_warning(rille_lua(p.rt), "@on", 0);
+  if (!start_seeing(&p)) return finish(&p);
   take_step(&p);
   rille_run(p.rt, RILLE_RUN_DEFAULT);
   return finish(&p);

@@ -3,6 +3,7 @@
 #define RL_HOST_PROGRAM_H
 
 #include "lua/host/rille.h"
+#include "lua/host/seeing.h"
 
 #include <stdbool.h>
 
@@ -28,6 +29,7 @@ typedef struct rl_command_line {
   bool version, no_env, warnings, interactive;
   uint64_t timeout_ns;
   size_t memory_limit;
+  rl_seeing_options seeing;
 } rl_command_line;
 
 // False: the usage has been printed, and the program ends with status 2.

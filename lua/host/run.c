@@ -1,5 +1,5 @@
 // Turning the loop: rille_run, what a foreign loop polls, and the way to closed.
-#include "lua/host/runtime.h"
+#include "lua/host/seeing.h"
 
 #include "lua/bind/trace.h"
 
@@ -33,6 +33,7 @@ int rille_alive(rille_runtime *rt) {
 
 static void begin_drain(rille_runtime *rt) {
   rl_signals_leave(rt);
+  rl_seeing_stop(rt);
   rl_port_close(rt->port);
   rl_ops_orphan(rt);
   rl_state_close(&rt->st);

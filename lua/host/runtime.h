@@ -16,6 +16,8 @@ typedef struct rl_port {
   rille_runtime *rt;  // NULL once it is closed to posts
 } rl_port;
 
+enum { RL_LAG_BUCKETS = 24 };
+
 typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_DRAINING, RL_LIFE_CLOSED } rl_life;
 
 struct rille_runtime {
@@ -42,6 +44,20 @@ struct rille_runtime {
   struct host_job *offloaded;
   struct rl_pump *pump;    // turns an injected loop
   struct rl_meter *meter;  // measures CPU time, or NULL
+
+  atomic_uint asked;  // by signal handlers: lua/host/seeing.h
+  struct {            // what was there before theirs
+    lua_Hook function;
+    int mask, count;
+  } hook;
+  rl_op interrupted;  // who waits for Ctrl-C, while it is claimed
+  atomic_bool claimed;
+  struct rl_watch *watch;  // these three: NULL while nobody looks
+  struct rl_tracing *tracing;
+  struct rl_profile *profile;
+  rl_probe probe;  // the step that runs
+  uint64_t step_began, step_cpu;
+  uint64_t steps, busy, lag_max, lag[RL_LAG_BUCKETS];
 };
 
 static inline rille_runtime *rl_runtime_of(lua_State *L) { return rl_state_of(L)->host; }
@@ -70,6 +86,8 @@ void rl_pump_wake(rille_runtime *rt);  // there is something to do: the host's l
 // ends the process.
 void rl_signals_watch(rille_runtime *rt);
 void rl_signals_leave(rille_runtime *rt);
+// While claimed, Ctrl-C is the claimer's business.
+void rl_signals_claim(rille_runtime *rt, bool on);
 // After a turn: acts on a signal that has come.
 void rl_signals_look(rille_runtime *rt);
 

@@ -1,7 +1,7 @@
 // Ctrl-C and SIGTERM: the first cancels the main scope, so that cleanup runs; a second ends the
 // process at once. The one mutable static of the library: a signal handler has no other way to find
 // its runtime.
-#include "lua/host/runtime.h"
+#include "lua/host/seeing.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -9,22 +9,36 @@
 static struct {
   _Atomic(rille_runtime *) watcher;
   volatile sig_atomic_t seen;  // the signal that came first; 0: none
-  struct sigaction before_int, before_term, before_pipe;
+  struct sigaction before_int, before_term, before_pipe, before_quit;
 } signals;
 
+static void on_quit(int number) {
+  (void)number;
+  rille_runtime *rt = atomic_load(&signals.watcher);
+  if (rt) rl_ask(rt, RL_ASK_REPORT);
+}
+
 static void on_signal(int number) {
+  rille_runtime *claimer = atomic_load(&signals.watcher);
+  if (number == SIGINT && claimer && atomic_load(&claimer->claimed)) {
+    rl_ask(claimer, RL_ASK_INTERRUPT);
+    return;
+  }
   if (signals.seen) _exit(128 + number);
   signals.seen = number;
   rille_runtime *rt = atomic_load(&signals.watcher);
   if (rt) rl_loop_wake(&rt->st.loop);
 }
 
+static void (*handler_of(int number))(int) {
+  return number == SIGPIPE ? SIG_IGN : number == SIGQUIT ? on_quit : on_signal;
+}
+
 // A signal that is ignored, as under nohup, stays ignored.
 static void take(int number, struct sigaction *before) {
   sigaction(number, NULL, before);
   if (before->sa_handler != SIG_DFL) return;
-  struct sigaction action = {.sa_handler = number == SIGPIPE ? SIG_IGN : on_signal,
-                             .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = handler_of(number), .sa_flags = SA_RESTART};
   sigemptyset(&action.sa_mask);
   sigaction(number, &action, NULL);
 }
@@ -32,8 +46,7 @@ static void take(int number, struct sigaction *before) {
 static void give_back(int number, const struct sigaction *before) {
   struct sigaction now;
   sigaction(number, NULL, &now);
-  bool ours = now.sa_handler == on_signal || (number == SIGPIPE && now.sa_handler == SIG_IGN);
-  if (ours) sigaction(number, before, NULL);
+  if (now.sa_handler == handler_of(number)) sigaction(number, before, NULL);
 }
 
 void rl_signals_watch(rille_runtime *rt) {
@@ -44,6 +57,7 @@ void rl_signals_watch(rille_runtime *rt) {
   take(SIGINT, &signals.before_int);
   take(SIGTERM, &signals.before_term);
   take(SIGPIPE, &signals.before_pipe);
+  take(SIGQUIT, &signals.before_quit);
 }
 
 void rl_signals_leave(rille_runtime *rt) {
@@ -52,10 +66,15 @@ void rl_signals_leave(rille_runtime *rt) {
   give_back(SIGINT, &signals.before_int);
   give_back(SIGTERM, &signals.before_term);
   give_back(SIGPIPE, &signals.before_pipe);
+  give_back(SIGQUIT, &signals.before_quit);
   atomic_store(&signals.watcher, NULL);
 }
 
+void rl_signals_claim(rille_runtime *rt, bool on) { atomic_store(&rt->claimed, on); }
+
 void rl_signals_look(rille_runtime *rt) {
+  if (rt->profile) rl_profile_polled(rt);
+  if (atomic_load_explicit(&rt->asked, memory_order_relaxed)) rl_asked(rt);
   if (!rt->watches_signals || !signals.seen) return;
   int unset = -1;
   if (!atomic_compare_exchange_strong(&rt->exit_code, &unset, 128 + signals.seen)) return;

@@ -180,25 +180,26 @@ local function read_whole(transfer)
   return table.concat(pieces)
 end
 
--- Closes what it holds, unless that was handed on.
-local Guard = { __close = function(self)
-  if self.held then self.held:close() end
-end }
-
+-- A body as a stream, whose errors tell what went wrong with the transfer.
 local function fetch(options)
   local transfer, body = start(options)
-  local guard <close> = setmetatable({ held = transfer }, Guard)
-  local status, lines, url, version = exchange(transfer, body)
+  local ok, status, lines, url, version = pcall(exchange, transfer, body)
+  if not ok then
+    transfer:close()
+    error(status, 0)
+  end
   local headers, cookies = read_headers(lines)
   local response = setmetatable({ status = status, headers = headers, set_cookie = cookies, url = url, version = version },
     Response)
-  if options.raise and not response:ok() then
-    error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
-  end
   if options.stream then
-    response.body, guard.held = transfer, nil
+    response.body = transfer
   else
-    response.body = read_whole(transfer)
+    local held <close> = transfer
+    response.body = read_whole(held)
+  end
+  if options.raise and not response:ok() then
+    response:close()
+    error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
   end
   return response
 end
