@@ -1,5 +1,7 @@
--- A chat server with rooms, over TCP: one line is one message, "/join ROOM" changes the room. Each member has a queue, so
--- that a slow reader holds up nobody. With a port as argument it serves until Ctrl-C (talk to it with nc); without, three
+-- A chat server with rooms, over TCP: one line is one message, "/join ROOM" changes the room. Each
+-- member has a queue, so
+-- that a slow reader holds up nobody. With a port as argument it serves until Ctrl-C (talk to it
+-- with nc); without, three
 -- members talk to each other.
 --   rille examples/chat.lua [PORT]
 local rille = require "rille"
@@ -14,7 +16,9 @@ end
 
 local function tell(room, text, except)
   for member in pairs(rooms[room] or {}) do
-    if member ~= except and not member.queue:try_send(text) then member.conn:close() end -- too slow: it is let go
+    if member ~= except and not member.queue:try_send(text) then
+      member.conn:close() -- too slow: it is let go
+    end
   end
 end
 

@@ -1,10 +1,13 @@
--- A client written for LuaSocket, unmodified and yet concurrent: Debian's lua-redis, ten connections that each wait for one
--- second, in one second. Starts a redis-server of its own, or uses the one on the port that is given.
+-- A client written for LuaSocket, unmodified and yet concurrent: Debian's lua-redis, ten
+-- connections that each wait for one
+-- second, in one second. Starts a redis-server of its own, or uses the one on the port that is
+-- given.
 --   rille examples/redis_concurrent.lua [PORT]
 local rille = require "rille"
 local net = require "rille.net"
 
-package.path = package.path .. ";/usr/share/lua/5.3/?.lua;/usr/share/lua/5.1/?.lua" -- where Debian puts it
+-- Where Debian puts it.
+package.path = package.path .. ";/usr/share/lua/5.3/?.lua;/usr/share/lua/5.1/?.lua"
 local found, redis = pcall(require, "redis")
 if not found then
   print "this example needs lua-redis (Debian: apt install lua-redis redis-server)"
@@ -17,9 +20,14 @@ if not port then
   port = l:address().port
   l:close()
   pidfile = os.tmpname()
-  os.execute(("redis-server --port %d --save '' --dir /tmp --pidfile %s --daemonize yes >/dev/null 2>&1"):format(port, pidfile))
+  local command = "redis-server --port %d --save '' --dir /tmp --pidfile %s --daemonize yes"
+  os.execute(command:format(port, pidfile) .. " >/dev/null 2>&1")
   rille.timeout(5, function()
-    while not rille.try(function() net.connect("127.0.0.1", port):close() return true end) do rille.sleep(0.02) end
+    repeat
+      local conn = rille.try(net.connect, "127.0.0.1", port)
+      if conn then conn:close() end
+      rille.sleep(0.02)
+    until conn
   end)
 end
 

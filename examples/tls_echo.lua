@@ -1,4 +1,5 @@
--- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a certificate (with the program
+-- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a
+-- certificate (with the program
 -- openssl) and shows what a client sees, and what one that trusts nobody sees.
 --   rille examples/tls_echo.lua [PORT CERTIFICATE KEY]
 local rille = require "rille"
@@ -10,8 +11,9 @@ end
 
 local function make_certificate()
   local key, cert = os.tmpname(), os.tmpname()
-  local command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tls_echo "
-    .. "-addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout %s -out %s 2>/dev/null"
+  local command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+    .. "-days 2 -subj /CN=tls_echo -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' "
+    .. "-keyout %s -out %s 2>/dev/null"
   if not os.execute(command:format(key, cert)) then error "the program openssl is needed" end
   return cert, key
 end
@@ -19,7 +21,8 @@ end
 if arg[1] then
   local listener <close> = net.listen("*", math.tointeger(arg[1]))
   print("TLS echo on " .. listener:address())
-  return net.serve(listener, echo, { tls = { cert = arg[2], key = arg[3] }, on_error = function() end })
+  local tls = { cert = arg[2], key = arg[3] }
+  return net.serve(listener, echo, { tls = tls, on_error = function() end })
 end
 
 local cert, key = make_certificate()

@@ -36,50 +36,47 @@ local function reporter(say)
   end
 end
 
-local function handshake(conn, options)
-  return rille.timeout(options.handshake_timeout or 10, require("rille.tls").server, conn, options.tls)
+local function traceback(err)
+  return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
-local function handle(conn, handler, options, fail)
-  local raw <close> = conn
-  local ok, err = xpcall(function()
-    local stream <close> = options.tls and handshake(raw, options) or raw
-    handler(stream)
-  end, function(e)
-    return type(e) == "string" and debug.traceback(e, 2) or e
-  end)
-  if not ok then fail(err, conn) end
+-- A connection over TLS: the handshake, then the handler.
+local function secured(server, conn)
+  local options = server.options
+  local stream <close> =
+    rille.timeout(options.handshake_timeout or 10, require("rille.tls").server, conn, options.tls)
+  server.handler(stream)
 end
 
--- The connection's task: shielded, in a group of its own, so that cancelling the server leaves it alone until `drain`.
+-- A connection's task. Few frames, for the sake of its memory while it is idle.
 local function attend(server, conn)
+  local _ <close> = server.leaving
   local raw <close> = conn
-  rille.shield(rille.group, function(own)
-    server.live[own] = true
-    handle(raw, server.handler, server.options, server.fail)
-    server.live[own] = nil
-  end)
+  local ok, err
+  if server.options.tls then
+    ok, err = xpcall(secured, traceback, server, raw)
+  else
+    ok, err = xpcall(server.handler, traceback, raw)
+  end
+  if ok then return end
+  ok, err = xpcall(server.fail, traceback, err, conn)
+  if not ok then report(err) end
 end
 
-local function start(server, nursery, conn)
-  server.count = server.count + 1
-  nursery:spawn(function()
-    local _ <close> = setmetatable({}, { __close = function()
-      server.count = server.count - 1
-      if server.slots then server.slots:release() end
-      if server.count == 0 then server.idle:set() end
-    end })
-    attend(server, conn)
-  end)
+local function left(server)
+  server.count = server.count - 1
+  if server.slots then server.slots:release() end
+  if server.count == 0 then server.idle:set() end
 end
 
-local function accept_all(listener, server, nursery)
+local function accept_all(listener, server)
   local tell = reporter(report)
   while true do
     if server.slots then server.slots:acquire() end
     local ok, conn = pcall(listener.accept, listener)
     if ok then
-      start(server, nursery, conn)
+      server.count = server.count + 1
+      server.connections:spawn(attend, server, conn)
     else
       if server.slots then server.slots:release() end
       if conn.code == "CLOSED" then return end
@@ -91,13 +88,21 @@ end
 
 -- Waits until the connections have ended or the grace period has, then cancels those that are left.
 local function drain(server)
-  rille.catch_cancel(function()
-    if server.count > 0 then
-      server.idle:clear()
-      rille.move_on_after(GRACE, server.idle.wait, server.idle)
-    end
-  end)
-  for own in pairs(server.live) do own:cancel { grace = 1 } end
+  if server.count > 0 then
+    server.idle:clear()
+    rille.catch_cancel(rille.move_on_after, GRACE, server.idle.wait, server.idle)
+  end
+  server.connections:cancel { grace = 1 }
+end
+
+-- Connections live in a group behind a shield: cancelling the server leaves them alone until `drain`.
+local function shelter(server)
+  return function(started)
+    rille.shield(rille.group, function(connections)
+      started(connections)
+      server.over:wait()
+    end)
+  end
 end
 
 --- Accepts connections for ever, and runs `handler(conn)` in a task for each. Waits. The connection is closed when the
@@ -115,11 +120,16 @@ local function serve(listener, handler, options)
     error("bad argument #2 to 'serve' (function expected, got " .. type(handler) .. ")", 2)
   end
   local most = options.max_connections
-  local server = { handler = handler, options = options, live = {}, count = 0, idle = rille.event(),
+  local server = { handler = handler, options = options, count = 0, idle = rille.event(), over = rille.event(),
     fail = options.on_error or report, slots = most and rille.semaphore(most) }
-  rille.group(function(nursery)
-    local ok, err = rille.catch_cancel(accept_all, listener, server, nursery)
-    if ok then return end
+  server.leaving = setmetatable({}, { __close = function() left(server) end })
+  rille.group(function(g)
+    server.connections = g:start(shelter(server))
+    local ok, err = rille.catch_cancel(accept_all, listener, server)
+    if ok then
+      server.over:set()
+      return
+    end
     listener:close()
     drain(server)
     error(err, 0)

@@ -144,6 +144,10 @@ function Worker:join()
   error(make_error("CANCELLED", "the worker was terminated"), 0)
 end
 
+--- Waits for the worker's end without asking for it: one that serves calls goes on.
+--- @async
+function Worker:wait() self.finished:await() end
+
 --- Ends the worker, also in the middle of running code, and waits until it is gone.
 --- @async
 function Worker:terminate()

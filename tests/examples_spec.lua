@@ -6,6 +6,13 @@ local shown = {
   ["tour.lua"] = { "Timers", "clients", "Files" },
   ["gather.lua"] = { "1%.%d+" },
   ["echo_server.lua"] = { "echo" },
+  ["hello_http.lua"] = { "Hello, rille!" },
+  ["json_api.lua"] = { "201\t/notes/1", "422\ttext", "204\t404\t404" },
+  ["chat_ws.lua"] = { "guest 3: goodbye" },
+  ["sse_clock.lua"] = { "data: %d%d:%d%d:%d%d" },
+  ["upload.lua"] = { "1000000 bytes" },
+  ["reverse_proxy.lua"] = { "two: GET /b", "POST /c, 1000000 bytes", "502" },
+  ["crawler.lua"] = { "29 pages" },
   ["sha256sum.lua"] = { "agree" },
 }
 

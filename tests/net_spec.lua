@@ -50,8 +50,8 @@ end
 describe("net", function()
   it("carries bytes both ways", function()
     local a, b = pair()
-    local _a <close> = a
-    local _b <close> = b
+    local _ <close> = a
+    local _ <close> = b
     a:write("one ", 2, " three\n")
     assert.equal("one 2 three", b:read "l")
     b:write "back"
@@ -80,8 +80,8 @@ describe("net", function()
 
   it("sets nodelay and keepalive, and refuses other options", function()
     local a, b = pair()
-    local _a <close> = a
-    local _b <close> = b
+    local _ <close> = a
+    local _ <close> = b
     assert.equal(a, a:set { nodelay = true, keepalive = 30 })
     b:set { keepalive = false }
     assert.has_error(function() a:set { colour = 1 } end)
@@ -109,7 +109,7 @@ describe("net", function()
     if not ok then return end
     local port = l:address().port
     for _, host in ipairs { "::1", "[::1]", "::ffff:127.0.0.1", "::1%lo" } do
-      local c <close> = net.connect(host, port)
+      local _ <close> = net.connect(host, port)
       l:accept():close()
     end
     l:close()
@@ -136,7 +136,7 @@ describe("net", function()
   end)
 
   it("tells a port that is in use, and an address that is not ours", function()
-    local l <close>, port = listen()
+    local _ <close>, port = listen()
     assert.equal("EADDRINUSE", code_of(net.listen, "127.0.0.1", port))
     assert.equal("EADDRNOTAVAIL", code_of(net.listen, "192.0.2.1", 0))
   end)
@@ -172,7 +172,7 @@ describe("net", function()
     local l <close>, port = listen()
     local first = rille.async(function() return l:accept() end)()
     rille.yield()
-    local c <close> = net.connect("127.0.0.1", port)
+    local _ <close> = net.connect("127.0.0.1", port)
     first:cancel()
     local got = rille.move_on_after(1, function()
       local ok, conn = pcall(first.await, first)
@@ -363,8 +363,8 @@ describe("a peer", function()
 
   it("that half-closes can still be written to", function()
     local a, b = pair()
-    local _a <close> = a
-    local _b <close> = b
+    local _ <close> = a
+    local _ <close> = b
     a:write("question"):shutdown()
     assert.equal("question", b:read "a")
     assert.is_nil(b:read())
@@ -376,8 +376,8 @@ describe("a peer", function()
 
   it("that never reads holds the writer up, and costs no memory", function()
     local a, b = pair()
-    local _a <close> = a
-    local _b <close> = b
+    local _ <close> = a
+    local _ <close> = b
     local piece = ("x"):rep(1 << 20)
     local written = 0
     local before = collectgarbage "count"

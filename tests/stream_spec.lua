@@ -37,7 +37,8 @@ local function run(source, around)
   local file <close> = assert(io.open(path, "w"))
   file:write(source)
   file:close()
-  local pipe <close> = assert(io.popen((around or "%s"):format(("timeout -s KILL 8 %s %s"):format(program, path)) .. " 2>&1"))
+  local command = ("timeout -s KILL 8 %s %s"):format(program, path)
+  local pipe <close> = assert(io.popen((around or "%s"):format(command) .. " 2>&1"))
   local output = pipe:read "a"
   os.remove(path)
   return output

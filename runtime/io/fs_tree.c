@@ -28,7 +28,7 @@ int rl_fs_mkdirs(rl_fs *fs) {
     int err = make_one(fs, fs->where);
     if (err < 0) {
       fs->at = fs->where;
-      return err;
+      return err == -EEXIST ? -ENOTDIR : err;
     }
     *p = '/';
   }

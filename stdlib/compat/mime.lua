@@ -1,5 +1,5 @@
 --- LuaSocket's mime: Base64, quoted-printable, line ends and wrapping, as low-level functions and filters.
-local ltn12 = require "ltn12"
+local ltn12 = require "rille.compat.ltn12"
 
 local mime = { _VERSION = "MIME 1.0.3 (rille)", encodet = {}, decodet = {}, wrapt = {} }
 

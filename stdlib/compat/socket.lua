@@ -1,4 +1,5 @@
---- LuaSocket's interface over rille's streams: programs written for it run unmodified, and wait without holding up others.
+--- LuaSocket's interface over rille's streams: programs written for it run unmodified, and wait without holding up
+--- others.
 local tcp = require "rille.compat.socket.tcp"
 local udp = require "rille.compat.socket.udp"
 local support = require "rille.compat.socket.support"

@@ -1,4 +1,5 @@
---- LuaSec's interface over rille.tls. Where a name is given (`sni`), it is verified too, which LuaSec leaves to its caller.
+--- LuaSec's interface over rille.tls. Where a name is given (`sni`), it is verified too, which LuaSec leaves to its
+--- caller.
 local native = require "rille.native.tls"
 local tcp = require "rille.compat.socket.tcp"
 local support = require "rille.compat.socket.support"
@@ -35,7 +36,8 @@ function ssl.newcontext(params)
   if type(password) == "function" then password = password() end
   local verify = verifies(params)
   local context, err = support.call(native.context, {
-    server = params.mode == "server", verify = verify, ca = (verify or params.mode == "client") and params.cafile or nil,
+    server = params.mode == "server", verify = verify,
+    ca = (verify or params.mode == "client") and params.cafile or nil,
     cert = params.certificate, key = params.key, password = password, alpn = wire(params.alpn),
     min_version = least(params.protocol),
   })

@@ -180,26 +180,25 @@ local function read_whole(transfer)
   return table.concat(pieces)
 end
 
--- A body as a stream, whose errors tell what went wrong with the transfer.
+-- Closes what it holds, unless that was handed on.
+local Guard = { __close = function(self)
+  if self.held then self.held:close() end
+end }
+
 local function fetch(options)
   local transfer, body = start(options)
-  local ok, status, lines, url, version = pcall(exchange, transfer, body)
-  if not ok then
-    transfer:close()
-    error(status, 0)
-  end
+  local guard <close> = setmetatable({ held = transfer }, Guard)
+  local status, lines, url, version = exchange(transfer, body)
   local headers, cookies = read_headers(lines)
   local response = setmetatable({ status = status, headers = headers, set_cookie = cookies, url = url, version = version },
     Response)
-  if options.stream then
-    response.body = transfer
-  else
-    local held <close> = transfer
-    response.body = read_whole(held)
-  end
   if options.raise and not response:ok() then
-    response:close()
     error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
+  end
+  if options.stream then
+    response.body, guard.held = transfer, nil
+  else
+    response.body = read_whole(transfer)
   end
   return response
 end

@@ -126,14 +126,11 @@ function WebSocket:close(code, reason)
   code, reason = code or 1000, reason or ""
   if not native.is_close_code(code) then error(("%s is no close code"):format(tostring(code)), 2) end
   if #reason > 123 then error("the reason is longer than 123 bytes", 2) end
-  local ok, err = pcall(self._native.send, self._native, CLOSE, reason, code)
-  if ok then
-    rille.move_on_after(CLOSE_TIME, function()
-      while pcall(receive, self) and not self._native:status() do end
-    end)
-  end
-  self:_ended()
-  if not ok and type(err) == "table" and err.code == "CANCELLED" then error(err, 0) end
+  local ended <close> = setmetatable({}, { __close = function() self:_ended() end })
+  self._native:send(CLOSE, reason, code)
+  rille.move_on_after(CLOSE_TIME, function()
+    while pcall(receive, self) and not self._native:status() do end
+  end)
 end
 
 function WebSocket:__close() self:close() end
@@ -211,6 +208,11 @@ function websocket.websocket(request, options)
   return ws
 end
 
+-- Closes a stream whose handshake failed or was cancelled.
+local Guard = { __close = function(self)
+  if self.held then self.held:close() end
+end }
+
 local client_known = { protocols = true, headers = true, limit = true, ping = true, deflate = true, tls = true, timeout = true }
 
 local function parse(url)
@@ -273,11 +275,9 @@ function websocket.ws_connect(url, options)
   return rille.timeout(options.timeout or 30, function()
     local tls = secure and (options.tls or true) or nil
     local stream = require("rille.net").connect(host, port, { tls = tls })
-    local ok, deflate, protocol = pcall(handshake, stream, target, authority, options)
-    if not ok then
-      stream:close()
-      error(deflate, 0)
-    end
+    local guard <close> = setmetatable({ held = stream }, Guard)
+    local deflate, protocol = handshake(stream, target, authority, options)
+    guard.held = nil
     local ws = open(stream, false, deflate, options)
     ws.protocol = protocol
     return ws

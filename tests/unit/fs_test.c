@@ -64,7 +64,7 @@ static void test_blame(void) {
   fs = job(rl_fs_mkdirs, "file/x/y", NULL);
   fs->other = 0777;
   EXPECT(run(fs) == -ENOTDIR);
-  EXPECT(!strcmp(fs->op, "mkdir") && !strcmp(strrchr(fs->at, '/'), "/x"));
+  EXPECT(!strcmp(fs->op, "mkdir") && !strcmp(strrchr(fs->at, '/'), "/file"));
   rl_fs_drop(&fs->work);
 }
 

@@ -1,8 +1,8 @@
 --- LuaSocket's socket.http: requests over `socket`, or over what `create` makes.
-local socket = require "socket"
-local url = require "socket.url"
-local ltn12 = require "ltn12"
-local mime = require "mime"
+local socket = require "rille.compat.socket"
+local url = require "rille.compat.socket.url"
+local ltn12 = require "rille.compat.ltn12"
+local mime = require "rille.compat.mime"
 
 local http = { _VERSION = "HTTP 1.0.3 (rille)", TIMEOUT = 60, USERAGENT = "LuaSocket 3.1.0 (rille)", PROXY = nil }
 
@@ -192,7 +192,8 @@ local function simple(target, body)
   return table.concat(parts), code, headers, status
 end
 
---- request(url[, body]) gives the body, the code, the headers and the status line; request{url=, method=, headers=, source=,
+--- request(url[, body]) gives the body, the code, the headers and the status line; request{url=, method=, headers=,
+--- source=,
 --- sink=, redirect=, create=} gives 1 in place of the body. Or nil and an error.
 http.request = socket.protect(function(target, body)
   if type(target) == "string" then return simple(target, body) end

@@ -204,7 +204,10 @@ end
 
 function Socket:getpeername() return name_of(self._stream, "peer") end
 function Socket:getsockname() return name_of(self._stream or self._listener, "address") end
-function Socket:getfd() return self._stream and self._stream.fd and support.call(self._stream.fd, self._stream) or -1 end
+function Socket:getfd()
+  return self._stream and self._stream.fd and support.call(self._stream.fd, self._stream) or -1
+end
+
 function Socket:setfd() return nil, "not supported" end
 function Socket:dirty() return self._stream ~= nil and not self._stream:is_closed() and self._stream:buffered() > 0 end
 function Socket:getstats() return self._received, self._sent, rille.now() - self._born end

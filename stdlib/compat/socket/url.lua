@@ -12,7 +12,8 @@ end
 
 local function escape_segment(s) return (s:gsub("([^A-Za-z0-9%-_.!~*'():@&=+$,])", to_hex)) end
 
---- The parts of `text`: scheme, authority, userinfo, user, password, host, port, path, params, query, fragment; those that
+--- The parts of `text`: scheme, authority, userinfo, user, password, host, port, path, params, query, fragment; those
+--- that
 --- are missing come from `default`.
 function url.parse(text, default)
   local parts = {}

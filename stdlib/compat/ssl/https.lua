@@ -1,6 +1,6 @@
 --- LuaSec's ssl.https: socket.http over TLS. Certificates and names are verified unless `verify = "none"`.
-local http = require "socket.http"
-local ltn12 = require "ltn12"
+local http = require "rille.compat.socket.http"
+local ltn12 = require "rille.compat.ltn12"
 local rille_tls = require "rille.tls"
 local support = require "rille.compat.socket.support"
 local tcp = require "rille.compat.socket.tcp"

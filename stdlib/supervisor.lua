@@ -1,0 +1,184 @@
+-- rille.supervisor: keeps children running: restarts what fails, waits longer each time, and gives up in the end.
+local rille = require "rille"
+local worker = require "rille.worker"
+local make_error = require("rille.native.task").error
+
+local supervisor = {}
+
+local FIRST, LONGEST = 0.1, 30 -- seconds of back-off
+local LIMIT, WITHIN = 5, 10    -- restarts in so many seconds before it gives up
+
+--- @class rille.Supervisor
+local Supervisor = {}
+Supervisor.__index = Supervisor
+Supervisor.__name = "rille.Supervisor"
+
+local known = { strategy = true, limit = true, within = true, backoff = true, max_backoff = true, on_restart = true }
+local known_child = { name = true, run = true, worker = true, restart = true }
+
+local function check_names(t, names, what)
+  for key in pairs(t) do
+    if type(key) ~= "number" and not names[key] then error(("%s: unknown option '%s'"):format(what, tostring(key)), 4) end
+  end
+end
+
+local function check_child(spec, i)
+  if type(spec) == "function" then spec = { run = spec } end
+  if type(spec) ~= "table" then error(("child %d: a function or a table expected"):format(i), 4) end
+  check_names(spec, known_child, ("child %d"):format(i))
+  if not spec.run == not spec.worker then error(("child %d: needs 'run' or 'worker'"):format(i), 4) end
+  return { name = spec.name or tostring(i), run = spec.run, spawn = spec.worker, restart = spec.restart or "on_error",
+    restarts = 0 }
+end
+
+-- One life of a child: true if it ended by itself, or false and the error.
+local function live(child)
+  if child.run then
+    child.run(child)
+    return
+  end
+  local w <close> = worker.spawn(child.spawn)
+  child.worker = w
+  w:wait()
+  w:join()
+end
+
+-- Too many restarts lately?
+local function exhausted(self)
+  local now, recent = rille.now(), {}
+  for _, at in ipairs(self.history) do
+    if now - at < self.within then recent[#recent + 1] = at end
+  end
+  recent[#recent + 1] = now
+  self.history = recent
+  return #recent > self.limit
+end
+
+local function backoff(self, child)
+  local now = rille.now()
+  if child.failed_at and now - child.failed_at > self.within then child.delay = nil end
+  child.failed_at = now
+  child.delay = math.min(child.delay and child.delay * 2 or self.first, self.longest)
+  return child.delay
+end
+
+local function failed(self, child, err)
+  if exhausted(self) then
+    local failure = make_error("LIMIT", ("supervisor: %d restarts within %g s, the last of '%s': %s"):format(
+      self.limit, self.within, child.name, tostring(err)))
+    failure.cause = err
+    error(failure, 0)
+  end
+  child.restarts = child.restarts + 1
+  local delay = backoff(self, child)
+  if self.on_restart then self.on_restart(child.name, err, delay) end
+  return delay
+end
+
+-- Runs one child for good. What it returns is whether the whole set is to be started again, and after how long.
+local function keep(self, child)
+  while true do
+    child.running = true
+    local ok, err = pcall(live, child)
+    child.running, child.worker = false, nil
+    if ok and child.restart ~= "always" then return end
+    local delay = failed(self, child, ok and "it ended" or err)
+    if self.strategy == "one_for_all" then return delay end
+    rille.sleep(delay)
+  end
+end
+
+local function run_all(self)
+  local again
+  rille.group(function(group)
+    for _, child in ipairs(self.children) do
+      group:spawn(function()
+        local delay = keep(self, child)
+        if not delay then return end
+        again = delay
+        group:cancel("a sibling has failed")
+      end)
+    end
+  end)
+  return again
+end
+
+local function run(self)
+  while true do
+    local again = run_all(self)
+    if not again then return end
+    rille.sleep(again)
+  end
+end
+
+local function new(options)
+  check_names(options, known, "supervisor")
+  local strategy = options.strategy or "one_for_one"
+  if strategy ~= "one_for_one" and strategy ~= "one_for_all" then
+    error("supervisor: option 'strategy': 'one_for_one' or 'one_for_all' expected", 3)
+  end
+  local self = setmetatable({
+    strategy = strategy,
+    limit = options.limit or LIMIT,
+    within = options.within or WITHIN,
+    first = options.backoff or FIRST,
+    longest = options.max_backoff or LONGEST,
+    on_restart = options.on_restart,
+    history = {},
+    children = {},
+  }, Supervisor)
+  for i, spec in ipairs(options) do self.children[i] = check_child(spec, i) end
+  return self
+end
+
+--- Runs the children until all have ended by themselves. A child is a function, or a table: `run`, a function, or
+--- `worker`, what worker.spawn takes as its table; `name`; `restart`: "on_error" or "always".
+--- `strategy` "one_for_one" restarts what failed; "one_for_all" ends and restarts all. Before a restart it waits
+--- `backoff` seconds, twice as long each time, `max_backoff` at most. More than `limit` restarts `within` seconds
+--- raise LIMIT. `on_restart(name, err, delay)` is told.
+--- @async
+--- @param options table
+--- @raise LIMIT
+function supervisor.run(options) run(new(options)) end
+
+--- The same in a task of its own: a child of the current scope.
+--- @param options table
+--- @return rille.Supervisor
+function supervisor.start(options)
+  local self = new(options)
+  self.task = rille.async(run)(self)
+  return self
+end
+
+local function find(self, name)
+  for _, child in ipairs(self.children) do
+    if child.name == name then return child end
+  end
+  error(("supervisor: no child '%s'"):format(tostring(name)), 3)
+end
+
+--- The worker that a child is now; nil between two lives.
+--- @param name string
+--- @return rille.Worker?
+function Supervisor:worker(name) return find(self, name).worker end
+
+--- How often a child was restarted.
+--- @param name string
+--- @return integer
+function Supervisor:restarts(name) return find(self, name).restarts end
+
+--- Waits until all children have ended by themselves.
+--- @async
+--- @raise LIMIT
+function Supervisor:wait() return self.task:await() end
+
+--- Ends all children.
+--- @async
+function Supervisor:close()
+  self.task:cancel("the supervisor is closed")
+  pcall(self.task.await, self.task)
+end
+
+Supervisor.__close = Supervisor.close
+
+return supervisor
