@@ -3,7 +3,7 @@ local http = require "rille.http"
 local net = require "rille.net"
 
 local listener = net.listen("127.0.0.1", 0)
-print((select(2, listener:address())))
+print(listener:address().port)
 io.stdout:flush()
 http.serve {
   listener = listener,

@@ -2,7 +2,7 @@
 local net = require "rille.net"
 
 local listener = net.listen("127.0.0.1", 0)
-print((select(2, listener:address())))
+print(listener:address().port)
 io.stdout:flush()
 net.serve(listener, function(conn)
   conn:set { nodelay = true }
