@@ -1,12 +1,27 @@
-// Times a piece of work on Node, after a warm-up, and prints "ns N": processor time, or the wall's where that is less
-// (the collector and the compiler use other threads).
-module.exports = async function measure(work, count = Number(process.argv[2])) {
+// Times work on Node: processor time, or the wall's where that is less (the collector and the compiler use other
+// threads).
+const clocks = () => ({ cpu: process.cpuUsage(), wall: process.hrtime.bigint() });
+
+function since(began) {
+  const wall = Number(process.hrtime.bigint() - began.wall);
+  const used = process.cpuUsage(began.cpu);
+  return Math.min(wall, (used.user + used.system) * 1000);
+}
+
+// Nanoseconds of work().
+function time(work) {
+  const began = clocks();
+  work();
+  return since(began);
+}
+
+// Prints "ns N" for each of the operations that the first argument of the program counts, after a warm-up.
+async function measure(work, count = Number(process.argv[2])) {
   await work(Math.ceil(count / 10));
-  const cpu = process.cpuUsage();
-  const wall = process.hrtime.bigint();
+  const began = clocks();
   await work(count);
-  const wallNs = Number(process.hrtime.bigint() - wall);
-  const used = process.cpuUsage(cpu);
-  const cpuNs = (used.user + used.system) * 1000;
-  console.log(`ns ${(Math.min(wallNs, cpuNs) / count).toFixed(2)}`);
-};
+  console.log(`ns ${(since(began) / count).toFixed(2)}`);
+}
+
+module.exports = measure;
+module.exports.time = time;

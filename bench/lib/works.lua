@@ -40,6 +40,10 @@ return {
     reach = { { metric = "instructions", at_most = 1.1, times = "lua" } },
   },
   {
+    group = "core", name = "spawn_10k", program = "spawn", args = { 300000, 10000 }, slow = slow, only_full = true,
+    metrics = ns, reach = { { metric = "ns", at_most = 500 } },
+  },
+  {
     group = "core", name = "spawn", args = { 300000, 1000 }, slow = slow, counted = 20000, metrics = ns,
     reach = {
       { metric = "instructions", at_most = 1.5, times = "lua" },
@@ -94,15 +98,23 @@ return {
     reach = {
       { metric = "rps", at_least = 0.9, times = "c" },
       { metric = "rps", at_least = 1.4, times = "node" },
+      { metric = "cpu_us", at_most = 1.11, times = "c" },
     },
   },
   {
     group = "io", name = "echo_16", program = "echo", server = true, args = { 50, 16, 64 }, metrics = load_metrics(),
-    reach = { { metric = "rps", at_least = 0.9, times = "c" } },
+    reach = {
+      { metric = "rps", at_least = 0.9, times = "c" },
+      { metric = "cpu_us", at_most = 1.11, times = "c" },
+    },
   },
   {
     group = "io", name = "echo_16k", program = "echo", server = true, args = { 50, 1, 16384 }, only_full = true,
-    metrics = load_metrics(), reach = { { metric = "rps", at_least = 0.9, times = "c" } },
+    metrics = load_metrics(),
+    reach = {
+      { metric = "rps", at_least = 0.9, times = "c" },
+      { metric = "cpu_us", at_most = 1.11, times = "c" },
+    },
   },
   {
     group = "io", name = "files", args = { 10000 }, slow = { asyncio = 0.3, uvloop = 0.3, luv = 1 },
