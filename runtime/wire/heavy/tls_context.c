@@ -132,7 +132,8 @@ void rl_tls_keep_session(rl_tls_context *c, const char *name, SSL_SESSION *sessi
   }
   free(slot->name);
   SSL_SESSION_free(slot->session);
-  *slot = (rl_tls_session){copy, session};
+  slot->name = copy;
+  slot->session = session;
   c->next_session = (c->next_session + 1) % RL_TLS_SESSIONS;
 }
 
