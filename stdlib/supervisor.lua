@@ -13,12 +13,16 @@ local Supervisor = {}
 Supervisor.__index = Supervisor
 Supervisor.__name = "rille.Supervisor"
 
-local known = { strategy = true, limit = true, within = true, backoff = true, max_backoff = true, on_restart = true }
+local known = {
+  strategy = true, limit = true, within = true, backoff = true, max_backoff = true, on_restart = true,
+}
 local known_child = { name = true, run = true, worker = true, restart = true }
 
 local function check_names(t, names, what)
   for key in pairs(t) do
-    if type(key) ~= "number" and not names[key] then error(("%s: unknown option '%s'"):format(what, tostring(key)), 4) end
+    if type(key) ~= "number" and not names[key] then
+      error(("%s: unknown option '%s'"):format(what, tostring(key)), 4)
+    end
   end
 end
 
@@ -26,7 +30,7 @@ local function check_child(spec, i)
   if type(spec) == "function" then spec = { run = spec } end
   if type(spec) ~= "table" then error(("child %d: a function or a table expected"):format(i), 4) end
   check_names(spec, known_child, ("child %d"):format(i))
-  if not spec.run == not spec.worker then error(("child %d: needs 'run' or 'worker'"):format(i), 4) end
+  if (spec.run == nil) == (spec.worker == nil) then error(("child %d: needs 'run' or 'worker'"):format(i), 4) end
   return { name = spec.name or tostring(i), run = spec.run, spawn = spec.worker, restart = spec.restart or "on_error",
     restarts = 0 }
 end

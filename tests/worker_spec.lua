@@ -102,6 +102,7 @@ describe("worker.spawn", function()
     local w = worker.spawn { function()
       local t = {}
       for i = 1, 1 << 30 do t[i] = ("x"):rep(1000) .. i end
+      return #t
     end, memory = 16 << 20 }
     assert.matches("not enough memory", refused(w.join, w).message)
   end)
@@ -151,7 +152,7 @@ end)
 describe("the end of a worker", function()
   it("brings its error with the traceback to whoever joins", function()
     local w = worker.spawn(function()
-      local t
+      local t = nil
       return t.x
     end)
     local err = refused(w.join, w)

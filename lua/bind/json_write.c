@@ -49,7 +49,10 @@ static void make_room(writer *w, size_t n) {
   size_t cap = room->cap ? room->cap * 2 : FIRST_BYTES;
   while (cap - used < n) cap *= 2;
   char *bytes = realloc(room->bytes, cap);
-  if (!bytes) rl_raise_sys(w->L, -ENOMEM, "json.encode", NULL, NULL);
+  if (!bytes) {
+    rl_raise_sys(w->L, -ENOMEM, "json.encode", NULL, NULL);
+    return;
+  }
   room->bytes = bytes;
   room->cap = cap;
   w->at = bytes + used;

@@ -390,7 +390,8 @@ static int buffer_len(lua_State *L) {
 static int shared_pack(lua_State *L) {
   int number = (int)luaL_checkinteger(L, 1);
   rl_msg *m;
-  if (rl_msg_pack(L, 2, lua_gettop(L) - 1, "args", number, RL_MSG_FLAT, &m) < 0) return lua_error(L);
+  if (rl_msg_pack(L, 2, lua_gettop(L) - 1, "args", number, RL_MSG_FLAT, &m) < 0)
+    return lua_error(L);
   size_t size;
   uint32_t count;
   const char *bytes = rl_msg_bytes(m, &size, &count);

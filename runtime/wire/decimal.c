@@ -23,8 +23,12 @@ static uint64_t bits_of(double d) {
   return bits;
 }
 
-// floor(log2(10^e)) and floor(log10(2^e)), for every exponent a double can have.
-static int log2_pow10(int e) { return (e * 1741647) >> 19; }
+static int floor_shift(int x, int bits) {
+  return x >= 0 ? x >> bits : -((-x + (1 << bits) - 1) >> bits);
+}
+
+// floor(log2(10^e)), for every exponent a double can have.
+static int log2_pow10(int e) { return floor_shift(e * 1741647, 19); }
 
 static const double exact_powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -151,7 +155,7 @@ uint64_t rl_decimal_shortest(double value, int *exponent) {
     return without_zeros(c >> -q, exponent);
   }
   bool uneven = fraction == 0 && raw > 1;  // the neighbour below is nearer
-  int k = (q * 1262611 - (uneven ? 524031 : 0)) >> 22;
+  int k = floor_shift(q * 1262611 - (uneven ? 524031 : 0), 22);
   int shift = q + log2_pow10(-k) + 1;
   const uint64_t *power = rl_pow5[-k - RL_POW5_MIN];
   uint64_t high = power[0], low = power[1] + (-k < 0 || -k > 55);

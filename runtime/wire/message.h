@@ -43,7 +43,9 @@ static inline char *rl_msg_put_varint(char *out, uint64_t v) {
   return out;
 }
 
-static inline uint64_t rl_msg_zigzag(int64_t v) { return (uint64_t)v << 1 ^ (uint64_t)(v >> 63); }
+static inline uint64_t rl_msg_zigzag(int64_t v) {
+  return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
 static inline int64_t rl_msg_unzigzag(uint64_t v) { return (int64_t)(v >> 1) ^ -(int64_t)(v & 1); }
 
 // These read what has been checked, or was written by this process.

@@ -1,5 +1,4 @@
 -- What a worker runs in its own state: the script's function or module, then calls from its parent.
-local rille = require "rille"
 local native = require "rille.native.worker"
 local current = require "rille.worker.current"
 
@@ -26,6 +25,7 @@ end
 
 --- Serves calls until `calls` is closed: each runs in a task of its own.
 local function serve(calls, answer, functions)
+  local rille = require "rille" -- a worker that only runs a function starts without it
   local running = {}
   local function run(number, name, ...)
     local f = functions[name]

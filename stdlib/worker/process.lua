@@ -1,4 +1,4 @@
--- Workers that are processes: the same interface over a Unix socket, for isolation and a memory limit of the system's kind.
+-- Workers that are processes: the same interface over a Unix socket, for isolation.
 local rille = require "rille"
 local fs = require "rille.fs"
 local net = require "rille.net"
@@ -118,7 +118,7 @@ local function connect(listener, child)
 end
 
 local function start(options)
-  local dir, guard <close> = fs.temp_dir()
+  local dir, guard <close> = fs.temp_dir() -- luacheck: ignore guard
   local path = dir .. "/worker"
   local listener <close> = net.listen { path = path }
   local child = process.spawn(command(options, path))
