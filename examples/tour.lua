@@ -73,7 +73,7 @@ print(("   %d clients, %d answers in %.3f s (%.0f answers/s)"):format(CLIENTS, a
 step "Files: a directory hashed on all cores"
 
 local FILES, SIZE = 16, 4 * 1024 * 1024
-local dir, remove_dir <close> = fs.temp_dir()
+local dir, _ <close> = fs.temp_dir()
 local block = hash.random(64 * 1024):rep(SIZE // (64 * 1024))
 local paths = {}
 for i = 1, FILES do

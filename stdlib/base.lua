@@ -2,7 +2,7 @@
 local base = {}
 
 local find, sub, concat = string.find, string.sub, table.concat
-local type, tostring, error, pcall = type, tostring, error, pcall
+local type, tostring, error = type, tostring, error
 local unpack = table.unpack
 
 -- Quicksort with the median of three; a heap takes over when its partitions stay lopsided.

@@ -234,9 +234,6 @@ local RWLock = {}
 RWLock.__index = RWLock
 RWLock.__name = "rille.RWLock"
 
-local Read, Write = {}, {}
-Read.__index, Write.__index = Read, Write
-
 local function release_read(lock)
   lock.readers = lock.readers - 1
   if lock.readers == 0 and lock.writing_next:wake() then

@@ -4,7 +4,7 @@ local scope = require "rille.native.scope"
 local gather = require("rille.native.gather").gather
 local channel = require("rille.native.channel").channel
 
-local group, move_on_after, shield = scope.group, scope.move_on_after, scope.shield
+local group, move_on_after = scope.group, scope.move_on_after
 local catch_cancel, is_task = task.catch_cancel, task.is_task
 
 local tasks = {}

@@ -133,7 +133,7 @@ describe("combinators:", function()
     local slow = rille.spawn(after(100))
     for t in rille.as_completed { rille.spawn(after(1)), slow } do
       t:await()
-      break
+      if t ~= slow then break end
     end
     assert.equal("done", slow:status())
   end)

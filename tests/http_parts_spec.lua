@@ -1,4 +1,5 @@
 -- The parts around the HTTP server: router, files, cookies, wrappers, events, JSON.
+local _
 local rille = require "rille"
 local http = require "rille.http"
 local fs = require "rille.fs"

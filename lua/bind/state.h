@@ -76,7 +76,7 @@ struct rl_state {
   struct rl_sites *sites;       // interned FILE:LINE
   rl_pool cpu;                  // threads for CPU work; none starts before the first job
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
-  uint64_t fail_in;  // stress build: the allocation that fails, counted down; 0: none
+  uint64_t fail_in;             // stress build: the allocation that fails, counted down; 0: none
   int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then
   lua_Alloc alloc;  // the host's allocator, or NULL: the slab
   void *alloc_ud;

@@ -1,6 +1,6 @@
 // The CPU pool: one thread a core, apart from libuv's pool, so that CPU work never delays files or
-// names. Jobs queue by key (a scope): keys take turns, so that one scope's thousand jobs do not hold
-// up another's one.
+// names. Jobs queue by key (a scope): keys take turns, so that one scope's thousand jobs do not
+// hold up another's one.
 #ifndef RL_THREAD_POOL_H
 #define RL_THREAD_POOL_H
 

@@ -1,5 +1,5 @@
-// The leading 128 bits of the powers of ten (those of the powers of five), rounded down: from 10^-342
-// to 10^324, high half first. Exact from 10^0 to 10^55.
+// The leading 128 bits of the powers of ten (those of the powers of five), rounded down: from
+// 10^-342 to 10^324, high half first. Exact from 10^0 to 10^55.
 #include "runtime/wire/pow5.h"
 
 // clang-format off

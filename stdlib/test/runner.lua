@@ -1,7 +1,6 @@
 -- Runs busted inside the runtime: every part of a test may wait, has a scope and a deadline of its own, and leaves
 -- nothing behind.
 local leaks = require "rille.test.leaks"
-local rille = require "rille"
 
 local runner = {}
 
