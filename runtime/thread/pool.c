@@ -226,8 +226,9 @@ int rl_pool_submit(rl_pool *p, rl_work *w, const void *key) {
       err = 0;
     }
   }
-  if (err == 0 && p->idle > 0) uv_cond_signal(&p->wake);
+  bool wake = err == 0 && p->idle > 0;
   uv_mutex_unlock(&p->lock);
+  if (wake) uv_cond_signal(&p->wake);  // after the unlock, or who wakes waits for it again
   return err;
 }
 
