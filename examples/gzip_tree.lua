@@ -6,23 +6,6 @@ local zip = require "rille.zip"
 local process = require "rille.process"
 local os_info = require "rille.os"
 
-local found, progress = pcall(require, "rille.progress")
-if not found then
-  -- A stand-in that says how far it is after every tenth.
-  progress = function(total, label)
-    local p, done, told = {}, 0, 0
-    function p:step(n)
-      done = done + (n or 1)
-      if done * 10 // total > told then
-        told = done * 10 // total
-        print(("%s: %d of %d"):format(label, done, total))
-      end
-    end
-    function p:close() end
-    return p
-  end
-end
-
 -- Texts of different sizes, in directories three deep.
 local function make_tree(dir)
   local words = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta" }
@@ -41,7 +24,7 @@ local function compress(from, to)
     if kind == "file" then files[#files + 1] = file end
   end
   table.sort(files)
-  local bar = progress(#files, "gzip")
+  local bar <close> = rille.progress(#files, "gzip")
   local before, after, start = 0, 0, rille.now()
   rille.map(files, function(file)
     local data = fs.read(file)
@@ -50,9 +33,8 @@ local function compress(from, to)
     fs.mkdir(target:match("^(.*)/"), { parents = true })
     fs.write(target, packed)
     before, after = before + #data, after + #packed
-    bar:step()
+    bar:add(1)
   end, { concurrency = 2 * os_info.cpus() })
-  bar:close()
   return #files, before, after, rille.now() - start
 end
 

@@ -14,6 +14,8 @@ local shown = {
   ["reverse_proxy.lua"] = { "two: GET /b", "POST /c, 1000000 bytes", "502" },
   ["crawler.lua"] = { "29 pages" },
   ["sha256sum.lua"] = { "agree" },
+  ["gzip_tree.lua"] = { "content with 60" },
+  ["hash_while_serving.lua"] = { "while hashing", "GB/s" },
 }
 
 local function lines_of(command)

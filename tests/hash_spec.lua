@@ -319,3 +319,24 @@ describe("the pool", function()
     assert.is_true(cancelled < 1)
   end)
 end)
+
+describe("64 digests at once", function()
+  it("do not hold up files and names", function()
+    local fs = require "rille.fs"
+    local dns = require "rille.dns"
+    local data, ended = ("x"):rep(8 << 20), 0
+    rille.group(function(g)
+      for _ = 1, 64 do
+        g:spawn(function()
+          hash.sha512(data)
+          ended = ended + 1
+        end)
+      end
+      rille.sleep(0.005)
+      assert.is_true(#fs.read("/proc/version") > 0)
+      dns.lookup("localhost")
+      assert.is_true(ended < 64)
+    end)
+    assert.equal(64, ended)
+  end)
+end)
