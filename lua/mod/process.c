@@ -38,6 +38,12 @@ static void check_strings(lua_State *L, int index, lua_Unsigned least) {
   }
 }
 
+static char **free_strings(char **strings) {
+  for (char **s = strings; s && *s; s++) free(*s);
+  free(strings);
+  return NULL;
+}
+
 // Copies what check_strings has seen; raises nothing. NULL when memory is out.
 static char **copy_strings(lua_State *L, int index) {
   lua_Unsigned n = lua_rawlen(L, index);
@@ -48,10 +54,18 @@ static char **copy_strings(lua_State *L, int index) {
     ok = (strings[i] = strdup(lua_tostring(L, -1))) != NULL;
     lua_pop(L, 1);
   }
-  if (ok || !strings) return strings;
-  for (char **s = strings; *s; s++) free(*s);
-  free(strings);
-  return NULL;
+  return ok ? strings : free_strings(strings);
+}
+
+// Ours, copied here: another thread must not read it while this one sets a variable.
+static char **copy_environment(void) {
+  size_t n = 0;
+  while (environ && environ[n]) n++;
+  char **strings = calloc(n + 1, sizeof *strings);
+  for (size_t i = 0; strings && i < n; i++) {
+    if (!(strings[i] = strdup(environ[i]))) return free_strings(strings);
+  }
+  return strings;
 }
 
 // Files and our own standard streams: a child can be given their descriptors.
@@ -84,9 +98,9 @@ enum { ARGV = 1, CWD, ENV, GROUP, STDIO };
 static int fill(lua_State *L, rl_spawn *job) {
   const char *cwd = lua_tostring(L, CWD);
   job->argv = copy_strings(L, ARGV);
-  if (lua_istable(L, ENV)) job->env = copy_strings(L, ENV);
+  job->env = lua_istable(L, ENV) ? copy_strings(L, ENV) : copy_environment();
   if (cwd) job->cwd = strdup(cwd);
-  if (!job->argv || (lua_istable(L, ENV) && !job->env) || (cwd && !job->cwd)) return UV_ENOMEM;
+  if (!job->argv || !job->env || (cwd && !job->cwd)) return UV_ENOMEM;
   job->process->group = lua_toboolean(L, GROUP);
   for (int i = 0; i < 3; i++) {
     job->how[i] = check_stdio(L, STDIO + i);

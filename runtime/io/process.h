@@ -33,7 +33,7 @@ typedef enum {
 typedef struct rl_spawn {
   rl_pooled work;
   rl_process *process;  // made with the job; a result once pid is set
-  char **argv, **env;   // each ends with NULL; env NULL: the parent's
+  char **argv, **env;   // each ends with NULL
   char *cwd;
   rl_stdio how[3];
   int fds[3];      // in: of RL_STDIO_FD, owned by the job. Out: our ends of pipes, or -1

@@ -40,34 +40,43 @@ static void drop(rl_pooled *work) {
   free(job);
 }
 
-// A descriptor of the child to be, above 2 so that no dup2 overwrites another's source.
-static int prepare(rl_spawn *job, int i, int child[3]) {
+// Moves a descriptor above 2: there it is neither overwritten by a dup2 nor taken for one of ours.
+static int lift(int *fd) {
+  if (*fd < 0) return -errno;
+  if (*fd > 2) return 0;
+  int high = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+  int err = high < 0 ? -errno : 0;
+  close(*fd);
+  *fd = high;
+  return err;
+}
+
+static int make_pipe(int *ours, int *theirs, bool we_write) {
   int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  *ours = ends[we_write];
+  *theirs = ends[!we_write];
+  int err = lift(ours), other = lift(theirs);
+  return err < 0 ? err : other;
+}
+
+static int prepare(rl_spawn *job, int i, int child[3]) {
   switch (job->how[i]) {
     case RL_STDIO_NULL:
       job->op = "open";
       job->at = "/dev/null";
       child[i] = open("/dev/null", (i ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-      break;
+      return lift(&child[i]);
     case RL_STDIO_PIPE:
       job->op = "pipe";
-      if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
-      child[i] = ends[i ? 1 : 0];
-      job->fds[i] = ends[i ? 0 : 1];
-      break;
+      job->at = job->argv[0];
+      return make_pipe(&job->fds[i], &child[i], i == 0);
     case RL_STDIO_FD:
       child[i] = job->fds[i];
       job->fds[i] = -1;
-      break;
-    case RL_STDIO_INHERIT:
-    case RL_STDIO_STDOUT: return 0;
+      return 0;
+    default: return 0;
   }
-  if (child[i] < 0) return -errno;
-  if (child[i] > 2) return 0;
-  job->op = "dup";
-  int high = fcntl(child[i], F_DUPFD_CLOEXEC, 3);
-  close(child[i]);
-  return (child[i] = high) < 0 ? -errno : 0;
 }
 
 static int add_stdio(posix_spawn_file_actions_t *actions, rl_spawn *job, const int child[3]) {
