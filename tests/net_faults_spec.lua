@@ -1,5 +1,5 @@
--- System calls that fail under rille.net: each ends in an error that names the call, or is lived through. strace makes them
--- fail.
+-- System calls that fail under rille.net: each ends in an error that names the call, or is lived through.
+-- strace makes them fail.
 local rille = require "rille"
 local fs = require "rille.fs"
 local process = require "rille.process"

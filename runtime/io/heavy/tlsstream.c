@@ -141,6 +141,7 @@ static ssize_t tls_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   rl_tlsstream *t = of(s);
   if (!t->shaken) return UV_ENOTCONN;
   size_t most = RL_STREAM_OUT_HIGH - SLACK, taken = 0;
+  if (pieces[0].len > RL_TLS_RECORD) rl_buf_reserve(rl_tls_out(t->tls), RL_STREAM_OUT_HIGH);
   for (unsigned i = 0; i < count && s->unsent < most; i++) {
     size_t room = most - s->unsent - rl_buf_len(rl_tls_out(t->tls));
     ssize_t n = encrypt(t, pieces[i].base, pieces[i].len, room);
