@@ -22,6 +22,7 @@ static bool usage(const char *program, const char *complaint, const char *subjec
           "  -v                show the version\n"
           "  -E                ignore environment variables\n"
           "  -W                turn warnings on\n"
+          "  --watch           (first) run the script again whenever a Lua file changes\n"
           "  --trace FILE      write what tasks do as trace events (Perfetto, chrome://tracing)\n"
           "  --profile FILE    write sampled stacks, collapsed, and FILE.speedscope.json\n"
           "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
@@ -170,6 +171,11 @@ static void put_init_first(rl_command_line *line) {
 bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
   *line = (rl_command_line){.steps = calloc((size_t)argc + 3, sizeof *line->steps)};
   if (!line->steps) return usage(argv[0], "not enough memory for", "the command line");
+  if (argc > 1 && strcmp(argv[1], "--watch") == 0) {
+    add(line, RL_STEP_COMMAND, "watch", NULL);
+    line->script = 1;
+    return true;
+  }
   int script = read_options(line, argv);
   if (script < 0) return false;
   line->script = script < argc ? script : argc;

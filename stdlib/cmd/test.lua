@@ -4,7 +4,10 @@ usage: rille test [options] [file or directory...]
   --timeout=S        deadline of each part of a test (30)
   --virtual-clock    every test runs on a virtual clock
   --seed=N           of the order of equally ready tasks, and of shuffled tests
-and busted's own options, among them --filter=PATTERN, --tags=TAGS, --shuffle, --repeat=N, -o, -v
+  --explore=N        each test under N seeded orders of tasks; tells the seed that fails
+  --jobs=N           a process for each file, N at a time
+  --watch            again whenever a Lua file changes
+and busted's own options, among them --filter=PATTERN, --tags=TAGS, --shuffle, --repeat=N, -v, -o TAP, -o junit
 ]]
 
 return function(...)
@@ -19,6 +22,15 @@ return function(...)
   if not ours then
     io.stderr:write("rille test: ", rest, "\n")
     return 2
+  end
+  if ours.watch or ours.jobs then
+    local jobs = require "rille.test.jobs"
+    table.move(rest, 1, #rest, #ours.words + 1, ours.words)
+    if ours.watch then
+      if ours.jobs then table.insert(ours.words, 1, "--jobs=" .. ours.jobs) end
+      return jobs.watch(ours.words)
+    end
+    return jobs.run(ours.jobs, ours.words)
   end
   return require("rille.test.runner").run(ours, rest)
 end

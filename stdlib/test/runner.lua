@@ -1,5 +1,6 @@
 -- Runs busted inside the runtime: every part of a test may wait, has a scope and a deadline of its own, and leaves
 -- nothing behind.
+local explore = require "rille.test.explore"
 local leaks = require "rille.test.leaks"
 
 local runner = {}
@@ -69,7 +70,15 @@ local function make_safe(busted, ours)
   end
 
   function busted.safe(descriptor, run, element)
-    if descriptor == "it" and run ~= element.run then return run_whole(run, element) end
+    if descriptor == "it" and run ~= element.run then
+      if ours.explore then
+        return explore.run(busted, ours.explore, function() return run_whole(run, element) end, function(seed)
+          runner.found[#runner.found + 1] = { element = element, seed = seed }
+        end)
+      end
+      if ours.seed then require("rille.test").seed(ours.seed) end
+      return run_whole(run, element)
+    end
     if timed[descriptor] then return run_timed(descriptor, run, element) end
     return safe(descriptor, run, element)
   end
@@ -156,6 +165,22 @@ local function prepare(busted, args, ours)
   busted.randomseed = tonumber(args.seed) or os.time()
 end
 
+-- What others parse stays as it is: TAP has comments, and the rest is told on standard error.
+local function summary_place(output)
+  if output == "TAP" then return io.stdout, "# " end
+  if not output or output:find "Terminal$" then return io.stdout, "" end
+  return io.stderr, ""
+end
+
+local function full_name(busted, element)
+  local names, at = {}, element
+  while at and at.descriptor ~= "file" and at.name do
+    table.insert(names, 1, at.name)
+    at = busted.context.parent(at)
+  end
+  return table.concat(names, " ")
+end
+
 --- Runs what the words ask for; returns the exit status.
 --- @async
 function runner.run(ours, words)
@@ -167,7 +192,7 @@ function runner.run(ours, words)
     return 2
   end
   if ours.seed then require("rille.test").seed(ours.seed) end
-  runner.leaked = {}
+  runner.leaked, runner.found = {}, {}
   local tally = { ran = 0, skipped = 0, failures = 0, passed = {}, failed = {} }
   local real_now = require("rille.test").real_now
   local began = real_now()
@@ -179,7 +204,11 @@ function runner.run(ours, words)
     seed = args.seed, shuffle = args["shuffle-files"], sort = args["sort-files"],
   })
   busted.publish { "exit" }
-  io.write(("%d passed, %d failed, %d skipped in %.2f s\n"):format(count(tally.passed), tally.failures, tally.skipped,
+  local out, mark = summary_place(args.output)
+  for _, found in ipairs(runner.found) do
+    out:write(("%sseed %d fails \"%s\": run it again with --seed=%d\n"):format(mark, found.seed, full_name(busted, found.element), found.seed))
+  end
+  out:write(mark, ("%d passed, %d failed, %d skipped in %.2f s\n"):format(count(tally.passed), tally.failures, tally.skipped,
     real_now() - began))
   return tally.failures > 0 and 1 or 0
 end
