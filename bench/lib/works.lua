@@ -117,6 +117,10 @@ return {
     },
   },
   {
+    group = "io", name = "idle", program = "echo", server = true, only_full = true, args = { 800, 1, "idle" },
+    metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2048 } },
+  },
+  {
     group = "io", name = "files", args = { 10000 }, slow = { asyncio = 0.3, uvloop = 0.3, luv = 1 },
     metrics = { { key = "per_s", unit = "/s", more = true } },
     reach = { { metric = "per_s", at_least = 60000 } },

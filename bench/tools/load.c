@@ -1,7 +1,8 @@
-// Loads an echo server: load CONNECTIONS IN_FLIGHT SIZE SECONDS COMMAND...
-// Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages of SIZE bytes under way on
-// each connection. Prints requests a second, and the server's processor time for each. Server and
-// load get a processor each.
+// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|idle SECONDS COMMAND...
+// Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under way on each
+// connection: SIZE bytes that come back, or HTTP requests, whose answers are all as long as the
+// first. Prints requests a second, and the server's processor time for each. Server and load get a
+// processor each. With idle nothing is sent: prints how much the server grew for each connection.
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +20,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { MAX_CONNECTIONS = 4000 };
 
 typedef struct conn {
   int fd;
@@ -123,7 +126,7 @@ static void send_owed(int epoll, conn *c) {
     c->owed -= (size_t)n;
   }
   struct epoll_event event = {.events = EPOLLIN | (c->owed ? EPOLLOUT : 0), .data.ptr = c};
-  static struct epoll_event before[4096];
+  static struct epoll_event before[MAX_CONNECTIONS + 64];
   if (before[c->fd].events == event.events) return;
   before[c->fd].events = event.events;
   epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &event);
@@ -192,6 +195,25 @@ static bool prepare(const char *kind, size_t in_flight) {
   return true;
 }
 
+// The server's resident set, in bytes.
+static double server_memory(void) {
+  char path[64];
+  unsigned long pages = 0;
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)server);
+  FILE *file = fopen(path, "r");
+  if (!file || fscanf(file, "%*s %lu", &pages) != 1) die("the server is gone");
+  fclose(file);
+  return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void measure_idle(int port, int count) {
+  usleep(200000);
+  double before = server_memory();
+  for (int i = 0; i < count; i++) connect_to(port);
+  usleep(500000);
+  printf("bytes %.1f\n", (server_memory() - before) / count);
+}
+
 static void open_connections(int epoll, conn *conns, int count, int port, size_t in_flight) {
   for (int i = 0; i < count; i++) {
     conns[i].fd = connect_to(port);
@@ -201,20 +223,11 @@ static void open_connections(int epoll, conn *conns, int count, int port, size_t
   }
 }
 
-int main(int argc, char **argv) {
-  if (argc < 6) return 2;
-  int count = atoi(argv[1]);
-  size_t in_flight = (size_t)atoi(argv[2]);
-  double seconds = atof(argv[4]);
-  if (count < 1 || count > 1000 || !in_flight || !prepare(argv[3], in_flight)) return 2;
+static void measure_load(int port, int count, size_t in_flight, double seconds, bool http) {
   conn *conns = calloc((size_t)count, sizeof *conns);
-  if (!conns) return 1;
-  signal(SIGPIPE, SIG_IGN);
-
-  int port = start_server(argv + 5);
-  pin(1);
-  if (strcmp(argv[3], "http") == 0) answer_size = first_answer(port);
+  if (!conns) die("out of memory");
   int epoll = epoll_create1(0);
+  if (http) answer_size = first_answer(port);
   open_connections(epoll, conns, count, port, in_flight);
   run(epoll, now() + seconds / 4);
   done = 0;
@@ -223,9 +236,26 @@ int main(int argc, char **argv) {
   double took = now() - began;
   cpu = server_cpu() - cpu;
   printf("rps %.1f cpu_us %.4f\n", (double)done / took, cpu / (double)done * 1e6);
+  free(conns);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 6) return 2;
+  int count = atoi(argv[1]);
+  size_t in_flight = (size_t)atoi(argv[2]);
+  bool idle = strcmp(argv[3], "idle") == 0, http = strcmp(argv[3], "http") == 0;
+  if (count < 1 || count > MAX_CONNECTIONS || !in_flight) return 2;
+  if (!idle && !prepare(argv[3], in_flight)) return 2;
+  signal(SIGPIPE, SIG_IGN);
+  int port = start_server(argv + 5);
+  pin(1);
+  if (idle) {
+    measure_idle(port, count);
+  } else {
+    measure_load(port, count, in_flight, atof(argv[4]), http);
+  }
   kill(server, SIGKILL);
   waitpid(server, NULL, 0);
-  free(conns);
   free(payload);
   return 0;
 }
