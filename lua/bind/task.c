@@ -100,7 +100,8 @@ rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   rl_state *st = rl_state_of(L);
   if (!rl_scope_open(home)) rl_raise(L, "CLOSED", "spawn: the scope has ended");
   int site = rl_site_here(L);
-  luaL_checkstack(L, 4, "spawn");
+  bool pushes = st->pool_count == 0 || (st->current && st->current->vars);
+  if (RL_UNLIKELY(pushes)) luaL_checkstack(L, 4, "spawn");
   rl_co co = rl_co_take(L);
   if (!lua_checkstack(co.L, nargs + 3)) {
     rl_co_give(st, co, true);
