@@ -315,6 +315,18 @@ void rl_push_message(lua_State *L, int index) {
                   luaL_typename(L, index));
 }
 
+// An error of a worker's brings its traceback along.
+static void push_remote(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return;
+  lua_pushliteral(L, "traceback");
+  if (lua_rawget(L, index) == LUA_TSTRING) {
+    lua_pushfstring(L, "\nraised in a worker: %s", lua_tostring(L, -1));
+    lua_remove(L, -2);
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
 void rl_push_report(lua_State *L, int index) {
   index = lua_absindex(L, index);
   int base = lua_gettop(L);
@@ -326,6 +338,7 @@ void rl_push_report(lua_State *L, int index) {
       lua_insert(L, -2);
     }
   }
+  push_remote(L, index);
   if (rl_push_suppressed(L, index)) {
     int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
     lua_pushliteral(L, "");

@@ -209,7 +209,7 @@ static int worker_start(lua_State *L) {
   static const char *const names[] = {"memory", "stack", NULL};
   rl_check_options(L, 1, names);
   lua_Integer memory = rl_option_integer(L, 1, "memory", 0, INT64_C(1) << 46, 0);
-  lua_Integer stack = rl_option_integer(L, 1, "stack", 64 * 1024, INT64_C(1) << 34, 0);
+  lua_Integer stack = rl_option_integer(L, 1, "stack", 1024 * 1024, INT64_C(1) << 34, 0);
   thread_box *t = rl_object_new(L, &thread_class, 0);
   lua_replace(L, 1);  // thread, arguments...
   start *s = NULL;
