@@ -73,6 +73,7 @@ describe("librille", function()
     ["host_functions.c"] = "success: sum 3, primes 9592",
     ["epoll_host.c"] = "host: it slept between events",
     ["threads.c"] = "total 8000",
+    ["plugins.c"] = "the others went on",
     ["cpp_host.cpp"] = "success: task 1",
   } do
     it("runs examples/embed/" .. name, function()

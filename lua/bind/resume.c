@@ -39,6 +39,7 @@ static int resume(rl_state *st, lua_State *co, lua_State *from, int nargs, int *
   lua_gc(st->L, LUA_GCCOLLECT);
 #endif
   st->running = co;
+  if (RL_UNLIKELY(st->before_resume)) st->before_resume(co);
   return lua_resume(co, from, nargs, count);
 }
 

@@ -33,10 +33,17 @@ static bool over_limit(rl_state *st, size_t more) {
   return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
 }
 
+static void *refuse(rl_state *st) {
+  if (st->refused && st->limit_hit) st->limit_hit(st);
+  st->refused = true;
+  return NULL;
+}
+
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
   rl_state *st = ud;
   if (!block) old_size = 0;
-  if (new_size > old_size && over_limit(st, new_size - old_size)) return NULL;
+  if (new_size > old_size && over_limit(st, new_size - old_size)) return refuse(st);
+  st->refused = st->refused && new_size <= old_size;
   void *fresh = NULL;
   if (st->alloc) {
     fresh = st->alloc(st->alloc_ud, block, old_size, new_size);

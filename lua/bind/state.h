@@ -78,7 +78,10 @@ struct rl_state {
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
   uint64_t fail_in;             // stress build: the allocation that fails, counted down; 0: none
   int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then
-  lua_Alloc alloc;  // the host's allocator, or NULL: the slab
+  bool refused;  // the last growth was refused: Lua collects, and tries once more
+  void (*limit_hit)(rl_state *);       // it was refused again
+  void (*before_resume)(lua_State *);  // or NULL: a task is about to run
+  lua_Alloc alloc;                     // the host's allocator, or NULL: the slab
   void *alloc_ud;
   bool failed;  // a detached task has failed: the program's exit status is 1
   void (*report)(rl_state *, const char *text);  // of failures nobody awaits; NULL: stderr

@@ -40,6 +40,15 @@ static int push_deadlock(lua_State *L) {
   return 1;
 }
 
+// In the reach of the limits: a __tostring may do anything.
+static int call_limited(const rille_call *call, lua_State *co, int nargs, int nresults) {
+  rl_state *st = &call->rt->st;
+  st->running = co;
+  int err = lua_pcall(co, nargs, nresults, 0);
+  st->running = NULL;
+  return err;
+}
+
 // Makes the top `count` values of a failed call its error and report. Never raises.
 static int explain(lua_State *co, const rille_call *call) {
   if (call->deadlocked) {
@@ -50,7 +59,7 @@ static int explain(lua_State *co, const rille_call *call) {
   if (!lua_checkstack(co, 8)) return 1;
   lua_pushcfunction(co, push_report);
   lua_insert(co, -2);
-  if (lua_pcall(co, 1, 2, 0) == LUA_OK) return 2;
+  if (call_limited(call, co, 1, 2) == LUA_OK) return 2;
   return 1;
 }
 

@@ -75,6 +75,7 @@ static rille_status open_state(rille_runtime *rt) {
   err = lua_pcall(rt->st.L, 1, 0, 0);
   rille_status status = rl_status_of_lua(err);
   if (status == RILLE_OK && rt->injected && rl_pump_start(rt) < 0) status = RILLE_ENOMEM;
+  if (status == RILLE_OK && rl_limits_open(rt) < 0) status = RILLE_ENOMEM;
   if (status != RILLE_OK) rl_state_fini(&rt->st);
   return status;
 }

@@ -34,6 +34,7 @@ int rille_alive(rille_runtime *rt) {
 static void begin_drain(rille_runtime *rt) {
   rl_signals_leave(rt);
   rl_seeing_stop(rt);
+  rl_limits_close(rt);
   rl_port_close(rt->port);
   rl_ops_orphan(rt);
   rl_state_close(&rt->st);
@@ -67,6 +68,12 @@ static void report_deadlock(rille_runtime *rt) {
   rl_calls_deadlock(rt);
 }
 
+static void run_ready(rille_runtime *rt) {
+  rille_runtime *outer = rl_limits_enter(rt);
+  rl_loop_run(&rt->st.loop);
+  rl_limits_leave(rt, outer);
+}
+
 static bool wants_more(rille_runtime *rt) {
   if (rt->life == RL_LIFE_CLOSING) return true;
   return !atomic_load(&rt->stopping) && is_alive(rt);
@@ -79,7 +86,7 @@ static bool is_deadlocked(rille_runtime *rt) {
 
 static rille_status run_to_end(rille_runtime *rt) {
   while (wants_more(rt)) {
-    rl_loop_run(&rt->st.loop);
+    run_ready(rt);
     if (!after_run(rt)) return RILLE_OK;
     if (!wants_more(rt)) break;
     if (is_deadlocked(rt)) report_deadlock(rt);
@@ -91,11 +98,11 @@ static rille_status run_to_end(rille_runtime *rt) {
 }
 
 static rille_status run_once(rille_runtime *rt, bool block) {
-  rl_loop_run(&rt->st.loop);
+  run_ready(rt);
   if (!after_run(rt)) return RILLE_OK;
   rl_loop_poll(&rt->st.loop, block && rille_alive(rt) && !rl_loop_stuck(&rt->st.loop));
   rl_signals_look(rt);
-  rl_loop_run(&rt->st.loop);
+  run_ready(rt);
   if (after_run(rt)) rt->running = false;
   return RILLE_OK;
 }
@@ -122,7 +129,9 @@ void rl_runtime_turn(rille_runtime *rt, bool polled) {
     return;
   }
   rt->running = true;
+  rille_runtime *outer = rl_limits_enter(rt);
   rl_loop_turn(&rt->st.loop, polled);
+  rl_limits_leave(rt, outer);
   if (after_run(rt)) rt->running = false;
 }
 

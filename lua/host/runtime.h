@@ -36,6 +36,7 @@ struct rille_runtime {
   atomic_int exit_code;  // -1: not set
   atomic_int interrupt;  // a rille_status that ends the running code; 0: none
   bool deadlocked;
+  bool interruptible;  // this process handles the signal that arms the hook
   bool warnings, warning_continues;
   uint64_t close_grace;
   void (*closed)(void *);
@@ -97,6 +98,12 @@ void rl_report_deadlock(rl_state *st);
 // Every call that has not ended fails with a deadlock error; cleanup may run.
 void rl_calls_deadlock(rille_runtime *rt);
 void rl_calls_reap(rille_runtime *rt);
+
+// Limits of memory and CPU time. Tasks run between enter and leave.
+int rl_limits_open(rille_runtime *rt);
+void rl_limits_close(rille_runtime *rt);
+rille_runtime *rl_limits_enter(rille_runtime *rt);
+void rl_limits_leave(rille_runtime *rt, rille_runtime *outer);
 
 // Functions of the host that wait return one of these to call_waiting (lua/host/work.c).
 enum { RL_HOST_AWAITS = -7031, RL_HOST_OFFLOADS = -7032 };
