@@ -47,7 +47,7 @@ end
 socket.dns = {}
 
 function socket.dns.toip(name)
-  local found, err = support.call(dns.lookup, name)
+  local found, err = support.call(dns.lookup, name, { family = "ipv4" }) -- as LuaSocket, which asks gethostbyname
   if not found then return nil, err end
   return found[1], { name = name, ip = found, alias = {} }
 end
