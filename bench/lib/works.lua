@@ -136,6 +136,19 @@ return {
     reach = { { metric = "gb_s", at_least = 0.95, times = "c" }, { metric = "late_ms", at_most = 3 } },
   },
   {
+    group = "cpu", name = "worker", args = { 50000, 4 },
+    metrics = {
+      { key = "us", unit = "us msg" },
+      { key = "start_us", unit = "us start" },
+      { key = "gain", unit = "x of two", more = true },
+    },
+    reach = {
+      { metric = "us", at_most = 2 },
+      { metric = "start_us", at_most = 150 },
+      { metric = "gain", at_least = 1.9 },
+    },
+  },
+  {
     group = "cpu", name = "json_tweets", program = "json", setup = "bench/cpu/json/corpus.lua", args = { 40, "tweets" },
     metrics = json_metrics(), reach = json_reach(),
   },
