@@ -3,6 +3,7 @@
 #include "lua/bind/birth.h"
 
 #include "lua/host/runtime.h"
+#include "lua/host/warm.h"
 
 #include <string.h>
 
@@ -11,10 +12,21 @@ typedef struct birth_call {
   rille_runtime *rt;
 } birth_call;
 
+typedef struct inheritance {
+  rille_options options;
+  rl_warm *warm;
+} inheritance;
+
 static void *inherit(rl_state *parent) {
   rille_runtime *rt = parent->host;
-  rille_options *o = malloc(sizeof *o);
-  if (!o) return NULL;
+  if (!rt->warm) rt->warm = rl_warm_new(parent->L);
+  inheritance *in = malloc(sizeof *in);
+  if (!in || !rt->warm) {
+    free(in);
+    return NULL;
+  }
+  in->warm = rl_warm_ref(rt->warm);
+  rille_options *o = &in->options;
   *o = rt->options;
   o->loop = NULL;
   o->alloc = NULL;
@@ -24,7 +36,13 @@ static void *inherit(rl_state *parent) {
   o->flags |= RILLE_NO_SIGNALS;
   o->load_module = NULL;
   o->on_unhandled = NULL;
-  return o;
+  return in;
+}
+
+static void disinherit(void *inherited) {
+  inheritance *in = inherited;
+  rl_warm_unref(in->warm);
+  free(in);
 }
 
 static void on_done(void *ud, rille_call *call, rille_status status, lua_State *results,
@@ -46,11 +64,17 @@ static int start(rille_runtime *rt, birth_call *b) {
 }
 
 static int live(void *inherited, rl_life_plan *plan) {
-  rille_options o = *(rille_options *)inherited;
+  inheritance in = *(inheritance *)inherited;
   free(inherited);
+  rille_options o = in.options;
   if (plan->memory_limit) o.memory_limit = plan->memory_limit;
   rille_runtime *rt;
-  if (rille_new(&o, &rt) != RILLE_OK) return UV_ENOMEM;
+  if (rille_new(&o, &rt) != RILLE_OK) {
+    rl_warm_unref(in.warm);
+    return UV_ENOMEM;
+  }
+  rt->warm = in.warm;
+  rt->st.load = rl_warm_load;
   birth_call b = {plan, rt};
   plan->exit_code = -1;
   plan->born(plan, &rt->st);
@@ -63,4 +87,4 @@ static int live(void *inherited, rl_life_plan *plan) {
   return err;
 }
 
-const rl_birth rl_host_birth = {inherit, live, free};
+const rl_birth rl_host_birth = {inherit, live, disinherit};

@@ -1,5 +1,6 @@
 // The life of a runtime: options, birth, orderly close.
 #include "lua/host/runtime.h"
+#include "lua/host/warm.h"
 
 #include <string.h>
 
@@ -149,6 +150,7 @@ rille_status rille_free(rille_runtime *rt) {
   if (status != RILLE_ECLOSED) return status;
   if (rt->life != RL_LIFE_CLOSED) return RILLE_EBUSY;
   rl_port_unref(rt->port);
+  rl_warm_unref(rt->warm);
   free(rt);
   return RILLE_OK;
 }

@@ -58,9 +58,8 @@ static int worker_main(lua_State *L) {
   lua_pushlightuserdata(L, s->worker);
   lua_setfield(L, LUA_REGISTRYINDEX, self_key);
   lua_settop(L, 0);
-  lua_getglobal(L, "require");
-  lua_pushliteral(L, "rille.worker.boot");
-  lua_call(L, 1, 1);
+  rl_state_of(L)->load(L, "worker/boot.lua");
+  lua_call(L, 0, 1);
   rl_msg *arguments = s->arguments;
   s->arguments = NULL;
   int count = rl_msg_push_unref(L, arguments);
