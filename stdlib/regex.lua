@@ -26,48 +26,8 @@ end
 --- @field gmatch fun(self, subject: string, init?: integer): fun(): ... As string.gmatch.
 --- @field gfind fun(self, subject: string, init?: integer): fun(): ... Every match as find returns it.
 
--- A replacement text as a list of strings and group numbers.
-local function parse(template)
-  local parts, at = {}, 1
-  while true do
-    local mark = template:find("%", at, true)
-    if not mark then break end
-    parts[#parts + 1] = template:sub(at, mark - 1)
-    local c = template:sub(mark + 1, mark + 1)
-    if c == "%" then
-      parts[#parts + 1] = "%"
-    elseif c:find("^%d$") then
-      parts[#parts + 1] = tonumber(c)
-    else
-      error("invalid use of '%' in replacement string", 4)
-    end
-    at = mark + 2
-  end
-  parts[#parts + 1] = template:sub(at)
-  return parts
-end
-
-local function expand(out, parts, whole, groups)
-  for _, part in ipairs(parts) do
-    if part == 0 then
-      out[#out + 1] = whole
-    elseif math.type(part) then
-      local group = groups[part]
-      if group == nil and part == 1 then group = whole end
-      if group == nil then error("invalid capture index %" .. part .. " in replacement string", 4) end
-      out[#out + 1] = group or ""
-    else
-      out[#out + 1] = part
-    end
-  end
-end
-
 local function replacer(with)
   local kind = type(with)
-  if kind == "string" or kind == "number" then
-    local parts = parse(tostring(with))
-    return function(out, whole, ...) expand(out, parts, whole, { ... }) end
-  end
   if kind ~= "function" and kind ~= "table" then
     error("bad argument #2 to 'gsub' (string/function/table expected, got " .. kind .. ")", 3)
   end
@@ -104,6 +64,9 @@ end
 --- @param max? integer
 --- @return string, integer matches
 function Regex:gsub(subject, with, max)
+  if type(with) == "string" or type(with) == "number" then
+    return native.gsub_text(self, subject, nil, tostring(with), max)
+  end
   local add, out, past, count = replacer(with), {}, 1, 0
   max = max or math.huge
   if max <= 0 then return subject, 0 end

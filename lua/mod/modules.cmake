@@ -5,7 +5,8 @@ rille_module(zip SOURCES lua/mod/heavy/zip.c runtime/cpu/zip.c runtime/cpu/zip_z
   PACKAGES zlib libzstd libbrotlienc libbrotlidec)
 rille_module(http_client SOURCES lua/mod/heavy/http_client.c runtime/io/heavy/curlmulti.c PACKAGES libcurl)
 rille_module(line SOURCES lua/mod/heavy/line.c PACKAGES libedit)
-rille_module(regex SOURCES lua/mod/heavy/regex.c runtime/cpu/regex.c PACKAGES libpcre2-8)
+rille_module(regex SOURCES lua/mod/heavy/regex.c runtime/cpu/regex.c runtime/cpu/regex_sub.c
+  PACKAGES libpcre2-8)
 rille_module(tls SOURCES lua/mod/heavy/tls.c runtime/io/heavy/tlsstream.c runtime/wire/heavy/tls.c runtime/wire/heavy/tls_context.c
   PACKAGES openssl)
 rille_module(vec SOURCES lua/mod/heavy/vec.c lua/mod/heavy/vec_arith.c lua/mod/heavy/vec_reduce.c runtime/cpu/vec.c runtime/cpu/vec_matmul.c

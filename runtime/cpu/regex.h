@@ -59,4 +59,14 @@ int rl_matcher_match(rl_matcher *m, const rl_regex *re, const rl_subject *s, con
 int rl_matcher_scan(rl_matcher *m, const rl_regex *re, rl_subject *s, size_t max, rl_buf *spans,
                     const atomic_bool *cancelled);
 
+// Appends the text between s->from and each of up to `max` matches, and `with` in the place of the
+// match: in it "%0" to "%9" stand for groups ("%1" for the match where there are none), "%%" for
+// "%". rl_regex_template_problem has found none in `with`. 0, or an error; `*count` matches were
+// replaced, and the rest of the subject is appended too.
+int rl_regex_substitute(rl_matcher *m, const rl_regex *re, rl_subject *s, const char *with,
+                        size_t with_size, size_t max, rl_buf *out, size_t *count,
+                        const atomic_bool *cancelled);
+// NULL, or what is wrong with it.
+const char *rl_regex_template_problem(const rl_regex *re, const char *with, size_t size);
+
 #endif

@@ -10,6 +10,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+// Each match replaced by itself leaves the subject as it was.
+static void replace(rl_matcher *m, const rl_regex *re, rl_subject s) {
+  rl_buf out;
+  rl_buf_init(&out);
+  size_t count;
+  if (rl_regex_substitute(m, re, &s, "%0", 2, 200, &out, &count, NULL) == 0) {
+    if (rl_buf_len(&out) != s.size) abort();
+    if (s.size > 0 && memcmp(rl_buf_head(&out), s.text, s.size) != 0) abort();
+  }
+  rl_buf_fini(&out);
+}
+
 static void scan(const rl_regex *re, const char *text, size_t size) {
   rl_matcher m;
   if (rl_matcher_init(&m, re) != 0) abort();
@@ -24,6 +36,9 @@ static void scan(const rl_regex *re, const char *text, size_t size) {
       if (at[0] > at[1] || at[1] > size || at[1] < end) abort();
       end = at[1];
     }
+    s.from = 0;
+    s.not_empty = false;
+    replace(&m, re, s);
   }
   rl_buf_fini(&spans);
   rl_matcher_fini(&m);

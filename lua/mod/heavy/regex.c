@@ -364,7 +364,94 @@ static int push_matches(lua_State *L, shape how) {
 static int regex_gmatch(lua_State *L) { return push_matches(L, SHAPE_MATCH); }
 static int regex_gfind(lua_State *L) { return push_matches(L, SHAPE_FIND); }
 
-static const luaL_Reg functions[] = {{"compile", regex_compile}, {NULL, NULL}};
+// Replacing by a text.
+
+typedef struct {
+  rl_offload base;
+  const rl_regex *re;
+  rl_matcher own, *matcher;  // of its own on the pool
+  rl_subject subject;
+  const char *with;
+  size_t with_size, max, count;
+  rl_buf out;
+  int err;
+} sub_job;
+
+static void sub_run(rl_offload *base, const atomic_bool *cancelled) {
+  sub_job *j = (sub_job *)base;
+  if (!j->matcher) {
+    j->err = rl_matcher_init(&j->own, j->re);
+    j->matcher = &j->own;
+  }
+  if (j->err == 0)
+    j->err = rl_regex_substitute(j->matcher, j->re, &j->subject, j->with, j->with_size, j->max,
+                                 &j->out, &j->count, cancelled);
+}
+
+static int sub_finish(lua_State *L, rl_offload *base) {
+  sub_job *j = (sub_job *)base;
+  if (j->err < 0) return raise_regex(L, j->err);
+  lua_pushlstring(L, rl_buf_len(&j->out) ? rl_buf_head(&j->out) : "", rl_buf_len(&j->out));
+  lua_pushinteger(L, (lua_Integer)j->count);
+  return 2;
+}
+
+static void sub_drop(rl_offload *base) {
+  sub_job *j = (sub_job *)base;
+  rl_matcher_fini(&j->own);
+  rl_buf_fini(&j->out);
+}
+
+// Done at once if it is small, takes few steps, and is not to be done on the pool anyway.
+static bool sub_now(regex_box *b, sub_job *j) {
+  if (j->subject.size > SCAN_INLINE) return false;
+  rl_subject again = j->subject;
+  j->subject.limit = RL_REGEX_LIMIT_SMALL;
+  j->err = rl_regex_substitute(&b->matcher, &b->re, &j->subject, j->with, j->with_size, j->max,
+                               &j->out, &j->count, NULL);
+  if (j->err != RL_LIMIT) return true;
+  j->subject = again;
+  j->err = 0;
+  rl_buf_clear(&j->out);
+  return false;
+}
+
+static void sub_nothing(rl_offload *base, const atomic_bool *cancelled) {
+  (void)base;
+  (void)cancelled;
+}
+
+// gsub_text(self, subject, nil, with, max)
+static int regex_gsub_text(lua_State *L) {
+  regex_box *b = rl_check_object(L, 1, &regex_class);
+  size_t with_size;
+  const char *with = luaL_checklstring(L, 4, &with_size);
+  lua_Integer max = luaL_optinteger(L, 5, LUA_MAXINTEGER);
+  const char *problem = rl_regex_template_problem(&b->re, with, with_size);
+  if (problem) return luaL_error(L, "%s", problem);
+  rl_subject s;
+  check_subject(L, b, &s);
+  lua_createtable(L, 4, 0);
+  for (int i = 1; i <= 4; i++) {
+    lua_pushvalue(L, i);
+    lua_rawseti(L, -2, i);
+  }
+  sub_job *j = rl_offload_new(L, sizeof *j, lua_gettop(L));
+  j->base.run = sub_run;
+  j->base.finish = sub_finish;
+  j->base.drop = sub_drop;
+  j->re = &b->re;
+  j->subject = s;
+  j->with = with;
+  j->with_size = with_size;
+  j->max = max < 0 ? 0 : (size_t)max;
+  if (!sub_now(b, j)) return rl_offload_run(L, &j->base);
+  j->base.run = sub_nothing;
+  return rl_offload_inline(L, &j->base);
+}
+
+static const luaL_Reg functions[] = {
+    {"compile", regex_compile}, {"gsub_text", regex_gsub_text}, {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_rille_native_regex(lua_State *L) {
   rl_class_open(L, &regex_class);
