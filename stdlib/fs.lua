@@ -3,7 +3,7 @@
 local native = require "rille.native.fs"
 local path = require "rille.path"
 local glob = require "rille.fs.glob"
-local options = require "rille.fs.options"
+local options = require "rille.options"
 local watch = require "rille.fs.watch"
 
 local fs = {}

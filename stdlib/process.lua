@@ -1,7 +1,7 @@
 -- rille.process: child processes. No shell unless asked for, no descriptor but 0 to 2 inherited,
 -- always reaped.
 local native = require "rille.native.process"
-local options = require "rille.fs.options"
+local options = require "rille.options"
 
 local process = {}
 

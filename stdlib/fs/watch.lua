@@ -1,6 +1,6 @@
 -- Watching files and trees: which directories inotify looks at, and what its events mean.
 local native = require "rille.native.fswatch"
-local options = require "rille.fs.options"
+local options = require "rille.options"
 local path = require "rille.path"
 
 local watch = {}
