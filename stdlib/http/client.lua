@@ -9,10 +9,33 @@ local LIMIT = 16 * 1024 * 1024 -- bytes of a body that is read whole
 
 local shared
 
+--- @class rille.http.FetchOptions
+--- @field url string
+--- @field method? string
+--- @field headers? table<string, string|number|string[]>
+--- @field query? table<string, any>
+--- @field body? string|function|rille.Stream
+--- @field json? any
+--- @field form? table<string, any>
+--- @field stream? boolean the body as a stream
+--- @field limit? number bytes of a body: 16 MiB, none with `stream`
+--- @field timeout? number seconds for all of it
+--- @field connect_timeout? number 30
+--- @field idle_timeout? integer 60
+--- @field redirects? integer 10
+--- @field proxy? string
+--- @field unix_path? string
+--- @field version? "1.1"|"2"|"2-prior"
+--- @field tls? {verify: boolean?, ca_file: string?, ca: string?, cert: string?, key: string?}
+--- @field decompress? boolean
+--- @field session? rille.http.Session
+--- @field raise? boolean
+
 local known = {
   url = "string", method = "string", headers = "table", query = "table", body = "body", json = "any", form = "table",
   stream = "boolean", limit = "number", timeout = "number", connect_timeout = "number", idle_timeout = "integer",
-  redirects = "integer", proxy = "string", version = "string", tls = "table", decompress = "boolean", unix_path = "string",
+  redirects = "integer", proxy = "string", version = "string", tls = "table", decompress = "boolean",
+  unix_path = "string",
   session = "any", raise = "boolean",
 }
 local tls_known = { verify = "boolean", ca_file = "string", ca = "string", cert = "string", key = "string" }
@@ -190,8 +213,9 @@ local function fetch(options)
   local guard <close> = setmetatable({ held = transfer }, Guard)
   local status, lines, url, version = exchange(transfer, body)
   local headers, cookies = read_headers(lines)
-  local response = setmetatable({ status = status, headers = headers, set_cookie = cookies, url = url, version = version },
-    Response)
+  local response = setmetatable({
+    status = status, headers = headers, set_cookie = cookies, url = url, version = version,
+  }, Response)
   if options.raise and not response:ok() then
     error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
   end
@@ -208,7 +232,7 @@ end
 --- otherwise; with `stream=true` the body is a stream, which the caller closes. What was sent on a kept connection that
 --- turned out dead is sent again, unless it had a body.
 --- @async
---- @param options {url: string, method: string?, headers: table?, query: table?, body: string|function|rille.Stream|nil, json: any, form: table?, stream: boolean?, limit: number?, timeout: number?, connect_timeout: number?, idle_timeout: integer?, redirects: integer?, proxy: string?, version: string?, tls: table?, decompress: boolean?, unix_path: string?, session: rille.http.Session?, raise: boolean?}
+--- @param options rille.http.FetchOptions
 --- @return rille.http.Response
 --- @raise TIMEOUT LIMIT ECONNREFUSED EAI_NONAME ECONNRESET EPROTO EINVAL
 function client.fetch(options)

@@ -3,12 +3,23 @@ local native = require "rille.native.http"
 
 local cookies = {}
 
-local known = { path = true, domain = true, max_age = true, expires = true, secure = true, http_only = true, same_site = true }
+--- @class rille.http.CookieOptions
+--- @field path? string "/"
+--- @field domain? string
+--- @field max_age? number seconds
+--- @field expires? integer seconds since 1970
+--- @field secure? boolean
+--- @field http_only? boolean true
+--- @field same_site? string|false "Lax"
+
+local known = {
+  path = true, domain = true, max_age = true, expires = true, secure = true, http_only = true, same_site = true,
+}
 
 --- A Set-Cookie value. HttpOnly and SameSite=Lax unless told otherwise.
 --- @param name string
 --- @param value string
---- @param options {path: string?, domain: string?, max_age: integer?, expires: integer?, secure: boolean?, http_only: boolean?, same_site: string|false?}?
+--- @param options rille.http.CookieOptions?
 --- @return string
 function cookies.cookie(name, value, options)
   options = options or {}

@@ -12,6 +12,21 @@ local server = {}
 local Server = {}
 Server.__index = Server
 
+--- @class rille.http.ServeOptions
+--- @field handler string|fun(request: rille.http.Request): any or the name of a module that gives one
+--- @field host? string "127.0.0.1"; "*": every address
+--- @field port? integer 8080; 0: a free one
+--- @field path? string of a Unix socket
+--- @field listener? rille.Listener
+--- @field tls? rille.tls.ServerOptions
+--- @field on_error? fun(err: any, request: rille.http.Request?): any
+--- @field limits? table<string, number> see docs/http.md
+--- @field workers? integer runtimes on threads that share the port
+--- @field max_connections? integer
+--- @field grace? number seconds that requests under way have when it ends: 5
+--- @field backlog? integer
+--- @field reuse_port? boolean
+
 local known = {
   host = "string", port = "integer", path = "string", listener = "userdata", tls = "table", handler = "callable",
   on_error = "callable", limits = "table", workers = "integer", max_connections = "integer", grace = "number",
@@ -22,7 +37,7 @@ local function is(value, kind)
   if kind == "integer" then return math.type(value) == "integer" end
   if kind == "callable" then
     local meta = getmetatable(value)
-    return type(value) == "function" or (type(meta) == "table" and meta.__call ~= nil)
+    return type(value) == "function" or type(value) == "string" or (type(meta) == "table" and meta.__call ~= nil)
   end
   return type(value) == kind
 end
@@ -120,8 +135,7 @@ function Server:_run()
   end)()
   while not group do rille.yield() end
   rille.catch_cancel(self._accept, self, group)
-  self._stopping = true
-  self._listener:close()
+  self:close()
   self._native:drain()
   ended:set()
   rille.catch_cancel(rille.move_on_after, self._grace, keeper.await, keeper)
@@ -134,8 +148,7 @@ end
 --- Stops accepting, lets what is being answered end, and waits for that: at most `grace` seconds.
 --- @async
 function Server:stop()
-  self._stopping = true
-  self._listener:close()
+  self:close()
   self._stopped:wait()
 end
 
@@ -146,6 +159,7 @@ function Server:wait() self._stopped:wait() end
 --- Begins to stop. Does not wait.
 function Server:close()
   self._stopping = true
+  self._halt:set()
   self._listener:close()
 end
 
@@ -158,7 +172,7 @@ function Server:stats() return self._native:stats() end
 --- Serves HTTP in tasks of the caller's scope: returns at once, and the scope ends when the server does. Cancelling the
 --- scope stops accepting, then gives requests under way `grace` seconds (5).
 --- @async
---- @param options {host: string?, port: integer?, path: string?, listener: rille.Listener?, tls: table?, handler: fun(request: rille.http.Request): any, on_error: fun(err: any, request: rille.http.Request?)?, limits: table?, workers: integer?, max_connections: integer?, grace: number?}
+--- @param options rille.http.ServeOptions
 --- @return rille.http.Server
 --- @raise EADDRINUSE EACCES …
 function server.serve(options)
@@ -166,6 +180,8 @@ function server.serve(options)
   if options.workers and options.workers > 1 then
     return require("rille.http.workers").serve(options, server.serve)
   end
+  local handler = options.handler
+  if type(handler) == "string" then handler = require(handler) end
   local tls
   if options.tls then
     tls = {}
@@ -176,9 +192,9 @@ function server.serve(options)
   end
   local limits, handshake = split_limits(options.limits)
   local self = setmetatable({
-    _native = native.server(options.handler, options.on_error, limits),
+    _native = native.server(handler, options.on_error, limits),
     _on_error = options.on_error, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
-    _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(),
+    _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),
   }, Server)
   local address = self._listener:address()

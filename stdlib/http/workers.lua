@@ -1,0 +1,65 @@
+--- http.serve with `workers=n`: n runtimes on threads share the port, the first of them in the caller's. A worker that
+--- fails is reported and started again.
+local rille = require "rille"
+local worker = require "rille.worker"
+
+local workers = {}
+
+local RESTART = 1 -- seconds before a failed worker is started again
+
+-- Runs in a worker: it has only what travels.
+local function child(options)
+  local own = require "rille.worker"
+  local handler = options.handler
+  options.handler = type(handler) == "string" and require(handler) or handler
+  local server = require("rille.http").serve(options)
+  own.send "ready"
+  own.recv()
+  server:stop()
+end
+
+local function run_one(server, options)
+  local w <close> = worker.spawn(child, options)
+  local told <close> = setmetatable({}, { __close = function()
+    if w:is_over() then return end
+    pcall(w.send, w, "stop")
+    rille.move_on_after((options.grace or 5) + 1, w.wait, w)
+  end })
+  rille.group(function(g)
+    g:spawn(function()
+      server._halt:wait()
+      w:send "stop"
+    end)
+    w:recv()
+    w:join()
+    g:cancel()
+  end)
+  return told
+end
+
+local function supervise(server, options)
+  while not server._stopping do
+    local ok, err = pcall(run_one, server, options)
+    if not ok and not server._stopping then
+      server:_report(err)
+      rille.sleep(RESTART)
+    end
+  end
+end
+
+function workers.serve(options, serve)
+  if options.listener or options.path then error("workers share a TCP port: give host and port", 3) end
+  local shared = { reuse_port = true }
+  for name, value in pairs(options) do
+    if name ~= "workers" then shared[name] = value end
+  end
+  local mine = {}
+  for name, value in pairs(shared) do mine[name] = value end
+  if type(mine.handler) == "string" then mine.handler = require(mine.handler) end
+  local server = serve(mine)
+  shared.port, shared.host = server.port, server.host
+  for _ = 2, options.workers do rille.spawn(supervise, server, shared) end
+  return server
+end
+
+return workers
