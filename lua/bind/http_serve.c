@@ -240,13 +240,23 @@ static int handled_k(lua_State *L, int status, lua_KContext mark) {
   return next == NEXT ? step(L, b) : next;
 }
 
+// HTTP/2 with prior knowledge: the stream goes to who speaks it, with all that has arrived.
+static int hand_over(lua_State *L, rl_http_conn *c) {
+  c->taken = true;
+  c->stream->above = NULL;
+  rl_http_conn_phase(c, RL_HTTP_NO_PHASE, RL_NEVER);
+  lua_pushliteral(L, "h2");
+  return 1;
+}
+
 static int step(lua_State *L, rl_http_box *b) {
   rl_http_conn *c = &b->conn;
   for (;;) {
     lua_settop(L, R_ON_ERROR);
     int got = next_request(L, b);
     if (got == RL_HTTP1_MORE) return send_all(L, c, wait_k);
-    if (got < 0) return refuse(L, b, got == RL_HTTP1_PREFACE ? 505 : -got);
+    if (got == RL_HTTP1_PREFACE) return hand_over(L, c);
+    if (got < 0) return refuse(L, b, -got);
     lua_pushcfunction(L, rl_http_exchange);
     lua_pushvalue(L, R_CONN);
     lua_pushvalue(L, R_REQUEST);

@@ -94,9 +94,11 @@ function Server:_connection(stream)
     stream, protocol = wrapped, alpn
   end
   local secured <close> = stream
-  if protocol == "h2" then return self._h2(self, stream) end
-  local conn <close> = native.connection(self._native, stream)
-  native.run(conn)
+  if protocol ~= "h2" then
+    local conn <close> = native.connection(self._native, stream)
+    protocol = native.run(conn)
+  end
+  if protocol == "h2" then require("rille.http.h2").serve(self, stream, self._limits) end
 end
 
 function Server:_accept(group)
@@ -193,7 +195,7 @@ function server.serve(options)
   local limits, handshake = split_limits(options.limits)
   local self = setmetatable({
     _native = native.server(handler, options.on_error, limits),
-    _on_error = options.on_error, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
+    _handler = handler, _on_error = options.on_error, _limits = limits, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
     _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),
   }, Server)

@@ -114,6 +114,11 @@ static void set_version(lua_State *L, CURL *easy) {
                : strcmp(version, "2-prior") == 0 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
                                                  : CURL_HTTP_VERSION_2TLS;
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, value);
+  if (value == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE) {  // libcurl 7.88 fails when it uses such a
+                                                       // connection again
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
 }
 
 static void set_all(lua_State *L, rl_transfer *t) {

@@ -1,0 +1,486 @@
+// The server's side of an HTTP/2 connection.
+#include "runtime/io/heavy/h2conn.h"
+
+#include "runtime/core/task.h"
+#include "runtime/wire/http1_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND UINT64_C(1000000000)
+
+static rl_stop stop_waiting(rl_op *op) {
+  (void)op;
+  return RL_STOP_NOW;
+}
+
+static const rl_op_kind wait_kind = {"http2:request", stop_waiting, NULL, RL_HOLD_REAL};
+static const rl_op_kind room_kind = {"http2:write", stop_waiting, NULL, RL_HOLD_REAL};
+
+static void end_conn(rl_h2conn *c);
+
+// Sending what nghttp2 has to send.
+
+static void touch(rl_h2conn *c) { c->touched = rl_loop_now(c->loop); }
+
+static bool send_pending(rl_h2conn *c) {
+  size_t len = rl_buf_len(&c->pending);
+  if (len == 0) return true;
+  uv_buf_t piece = uv_buf_init(rl_buf_head(&c->pending), (unsigned)len);
+  ssize_t n = rl_stream_send(c->stream, &piece, 1);
+  if (n < 0) {
+    c->over = true;
+    return false;
+  }
+  if (n > 0) touch(c);
+  rl_buf_consume(&c->pending, (size_t)n);
+  return rl_buf_len(&c->pending) == 0;
+}
+
+static void pump(rl_h2conn *c) {
+  enum { GATHER = 32 * 1024 };
+  if (c->busy) return;
+  c->busy = true;
+  while (!c->over && send_pending(c)) {
+    const uint8_t *data;
+    ssize_t n = 0;
+    while (rl_buf_len(&c->pending) < GATHER &&
+           (n = nghttp2_session_mem_send(c->session, &data)) > 0) {
+      if (!rl_buf_put(&c->pending, data, (size_t)n)) n = -1;
+    }
+    if (n < 0) c->over = true;
+    if (rl_buf_len(&c->pending) == 0) break;
+  }
+  c->busy = false;
+  bool idle = !nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session);
+  if (c->over || (idle && rl_buf_len(&c->pending) == 0)) end_conn(c);
+}
+
+// Streams.
+
+static rl_h2stream *stream_of(rl_stream *s) { return (rl_h2stream *)s; }
+
+static void leave(rl_h2stream *s) {  // its connection, or its place in it
+  rl_h2conn *c = s->conn;
+  if (!c) return;
+  s->conn = NULL;
+  rl_link_remove(&s->link);
+  if (rl_op_pending(&s->writer)) rl_op_finish(&s->writer, UV_ECONNRESET);
+  rl_stream_ended(&s->s, s->end_seen ? UV_EOF : UV_ECONNRESET);
+  if (rl_link_linked(&s->queued)) rl_link_remove(&s->queued);
+  if (!s->taken) rl_stream_close(&s->s);
+  rl_stream_unref(&s->s);  // the connection's
+}
+
+// The window opens by what was read since the last time.
+static void body_pull(rl_stream *stream) {
+  rl_h2stream *s = stream_of(stream);
+  uint64_t read = s->received - rl_stream_len(stream);
+  if (!s->conn || read <= s->acknowledged) return;
+  size_t n = (size_t)(read - s->acknowledged);
+  s->acknowledged = read;
+  nghttp2_session_consume(s->conn->session, s->id, n);
+  pump(s->conn);
+}
+
+static ssize_t body_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
+  (void)s, (void)pieces, (void)count;
+  return UV_EBADF;
+}
+
+static void body_close(rl_stream *s) { rl_stream_unref(s); }
+
+static void body_free(rl_stream *stream) {
+  rl_h2stream *s = stream_of(stream);
+  rl_buf_fini(&s->bytes);
+  rl_buf_fini(&s->out);
+  free(s->fields);
+  free(s);
+}
+
+static const rl_stream_kind body_kind = {
+    .name = "http2-body",
+    .pull = body_pull,
+    .send = body_send,
+    .close = body_close,
+    .free = body_free,
+};
+
+static rl_h2stream *new_stream(rl_h2conn *c, int32_t id) {
+  rl_h2stream *s = calloc(1, sizeof *s);
+  if (!s) return NULL;
+  rl_stream_init(&s->s, &body_kind, c->loop);
+  rl_op_init(&s->writer, &room_kind);
+  rl_link_init(&s->queued);
+  s->conn = c;
+  s->id = id;
+  s->head = (rl_http1_head){.host = -1, .upgrade = -1, .minor = 1};
+  rl_list_push(&c->streams, &s->link);
+  return s;
+}
+
+// Gathering a head.
+
+static bool put(rl_h2stream *s, const uint8_t *p, size_t n, uint16_t *at) {
+  *at = (uint16_t)rl_buf_len(&s->bytes);
+  return rl_buf_len(&s->bytes) + n <= RL_HTTP1_HEAD_MAX && rl_buf_put(&s->bytes, p, n);
+}
+
+static bool add_field(rl_h2stream *s, const char *name, size_t name_len, const uint8_t *value,
+                      size_t len) {
+  if (s->head.field_count == s->conn->limits.fields) return false;
+  if (s->head.field_count == s->room) {
+    uint32_t room = s->room ? s->room * 2 : 8;
+    rl_http1_field *fields = realloc(s->fields, room * sizeof *fields);
+    if (!fields) return false;
+    s->fields = fields;
+    s->room = room;
+  }
+  rl_http1_field *f = &s->fields[s->head.field_count++];
+  f->name_len = (uint16_t)name_len;
+  f->value_len = (uint16_t)len;
+  return put(s, (const uint8_t *)name, name_len, &f->name) && put(s, value, len, &f->value);
+}
+
+static bool is(const uint8_t *name, size_t len, const char *word) {
+  return len == strlen(word) && memcmp(name, word, len) == 0;
+}
+
+static bool take_pseudo(rl_h2stream *s, const uint8_t *name, size_t name_len, const uint8_t *value,
+                        size_t len) {
+  if (is(name, name_len, ":method")) {
+    s->has_method = true;
+    s->head.method_len = (uint16_t)len;
+    return put(s, value, len, &s->head.method);
+  }
+  if (is(name, name_len, ":path")) {
+    const char *p = (const char *)value;
+    s->has_target = len > 0 && (*p == '/' || (len == 1 && *p == '*'));
+    s->malformed |= rl_http_skip_target(p, p + len) != p + len;
+    s->head.target_len = (uint16_t)len;
+    return put(s, value, len, &s->head.target);
+  }
+  if (is(name, name_len, ":authority")) {
+    s->malformed |= !rl_http1_is_host((const char *)value, len);
+    s->head.host = (int16_t)s->head.field_count;
+    return add_field(s, "host", 4, value, len);
+  }
+  return true;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t len, uint8_t flags, void *user) {
+  (void)flags;
+  rl_h2conn *c = user;
+  rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+  if (!s || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+    return 0;
+  s->list_size += (uint32_t)(name_len + len + 32);
+  if (s->too_large || s->list_size > c->limits.head) {
+    s->too_large = true;
+    return s->list_size > 16 * c->limits.head ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+  }
+  if (*name == ':') {
+    s->too_large |= !take_pseudo(s, name, name_len, value, len);
+  } else if (is(name, name_len, "host")) {
+    if (s->head.host < 0) s->head.host = (int16_t)s->head.field_count;
+    s->malformed |= !rl_http1_is_host((const char *)value, len);
+    s->too_large |= !add_field(s, "host", 4, value, len);
+  } else {
+    s->too_large |= !add_field(s, (const char *)name, name_len, value, len);
+  }
+  return 0;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+  rl_h2conn *c = user;
+  if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+  rl_h2stream *s = new_stream(c, frame->hd.stream_id);
+  if (!s) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+  return 0;
+}
+
+// An answer of the connection's own, without a body.
+static void answer_plain(rl_h2stream *s, const char *status) {
+  nghttp2_nv field = {(uint8_t *)":status", (uint8_t *)status, 7, 3, NGHTTP2_NV_FLAG_NONE};
+  nghttp2_submit_response(s->conn->session, s->id, &field, 1, NULL);
+  s->answered = true;
+}
+
+static void enqueue(rl_h2conn *c, rl_h2stream *s) {
+  s->head.framing = s->end_seen ? RL_HTTP1_NO_BODY : RL_HTTP1_LENGTH;
+  if (s->too_large) {
+    answer_plain(s, "431");
+  } else if (s->malformed || !s->has_target || !s->has_method) {
+    answer_plain(s, "400");
+  } else {
+    rl_list_push(&c->queue, &s->queued);
+    if (rl_op_pending(&c->op)) rl_op_finish(&c->op, 0);
+  }
+}
+
+// Frames that carry nothing are paid from a credit that comes back with time.
+static bool spend(rl_h2conn *c) {
+  uint64_t now = rl_loop_now(c->loop), back = (now - c->refilled) * RL_H2_FRAMES_RATE / SECOND;
+  if (back) {
+    c->credit =
+        back > RL_H2_FRAMES_BURST - c->credit ? RL_H2_FRAMES_BURST : c->credit + (uint32_t)back;
+    c->refilled = now;
+  }
+  if (c->credit == 0) return false;
+  c->credit--;
+  return true;
+}
+
+static bool carries_nothing(const nghttp2_frame *frame) {
+  switch (frame->hd.type) {
+    case NGHTTP2_DATA: return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    case NGHTTP2_HEADERS: return false;
+    case NGHTTP2_WINDOW_UPDATE: return frame->window_update.window_size_increment < 1024;
+    default: return true;
+  }
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+  rl_h2conn *c = user;
+  if (carries_nothing(frame) && !spend(c)) {
+    nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+    return 0;
+  }
+  rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+  if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)) return 0;
+  bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+  s->end_seen |= end;
+  if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    enqueue(c, s);
+  if (end) rl_stream_ended(&s->s, UV_EOF);
+  return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t len, void *user) {
+  (void)flags;
+  rl_h2conn *c = user;
+  rl_h2stream *s = nghttp2_session_get_stream_user_data(session, id);
+  if (!s) {
+    nghttp2_session_consume(session, id, len);
+    return 0;
+  }
+  s->received += len;
+  if (s->received > c->limits.body) {
+    rl_stream_ended(&s->s, RL_LIMIT);
+    return 0;
+  }
+  if (s->s.in_status || s->s.closed) return 0;  // nobody will read it: the window stays shut
+  if (!rl_buf_put(&s->s.in, data, len)) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  rl_stream_arrived(&s->s);
+  return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user) {
+  (void)user, (void)code;
+  rl_h2stream *s = nghttp2_session_get_stream_user_data(session, id);
+  if (!s) return 0;
+  if (s->received > s->acknowledged) {
+    nghttp2_session_consume_connection(session, (size_t)(s->received - s->acknowledged));
+  }
+  nghttp2_session_set_stream_user_data(session, id, NULL);
+  leave(s);
+  return 0;
+}
+
+// Answers.
+
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *data, size_t room,
+                       uint32_t *flags, nghttp2_data_source *source, void *user) {
+  (void)session, (void)id, (void)user;
+  rl_h2stream *s = source->ptr;
+  size_t len = rl_buf_len(&s->out), n = len < room ? len : room;
+  if (n == 0 && !s->out_over) {
+    s->deferred = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  if (n) memcpy(data, rl_buf_head(&s->out), n);
+  if (n) rl_buf_consume(&s->out, n);
+  if (s->out_over && n == len) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  if (rl_op_pending(&s->writer) && rl_buf_len(&s->out) <= RL_H2_OUT_LOW)
+    rl_op_finish(&s->writer, 0);
+  return (ssize_t)n;
+}
+
+int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, bool body) {
+  if (!s->conn) return UV_ECONNRESET;
+  nghttp2_data_provider provider = {.source = {.ptr = s}, .read_callback = on_read};
+  if (nghttp2_submit_response(s->conn->session, s->id, fields, count, body ? &provider : NULL) != 0)
+    return UV_EINVAL;
+  s->answered = true;
+  if (!body) pump(s->conn);
+  return 0;
+}
+
+int rl_h2stream_feed(rl_h2stream *s, const char *data, size_t size, bool over) {
+  if (!s->conn) return UV_ECONNRESET;
+  if (size && !rl_buf_put(&s->out, data, size)) return UV_ENOMEM;
+  s->out_over = over;
+  if (s->deferred) nghttp2_session_resume_data(s->conn->session, s->id);
+  s->deferred = false;
+  pump(s->conn);
+  return 0;
+}
+
+void rl_h2stream_wait_room(rl_h2stream *s, rl_task *task) {
+  rl_op_begin(&s->writer, task);
+  if (!s->conn) {
+    rl_op_finish(&s->writer, UV_ECONNRESET);
+  } else if (rl_buf_len(&s->out) <= RL_H2_OUT_LOW) {
+    rl_op_finish(&s->writer, 0);
+  }
+}
+
+void rl_h2stream_reset(rl_h2stream *s, uint32_t code) {
+  if (!s->conn) return;
+  nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, code);
+  pump(s->conn);
+}
+
+// The connection.
+
+static void end_conn(rl_h2conn *c) {
+  c->over = true;
+  rl_loop_timer_stop(c->loop, &c->timer);
+  if (rl_op_pending(&c->op)) rl_op_finish(&c->op, 0);
+}
+
+static void receive(rl_h2conn *c) {
+  if (c->busy || c->over) return;
+  rl_stream *under = c->stream;
+  size_t len = rl_stream_len(under);
+  if (len) {
+    c->busy = true;
+    touch(c);
+    ssize_t n = nghttp2_session_mem_recv(c->session, (uint8_t *)rl_buf_head(&under->in), len);
+    rl_stream_consume(under, n < 0 ? len : (size_t)n);
+    c->busy = false;
+    if (n < 0) {
+      pump(c);
+      end_conn(c);
+      return;
+    }
+  }
+  pump(c);
+  if (!c->over && under->in_status < 0) end_conn(c);
+}
+
+static void on_in(rl_stream_above *above) { receive(rl_container_of(above, rl_h2conn, above)); }
+static void on_out(rl_stream_above *above) { pump(rl_container_of(above, rl_h2conn, above)); }
+
+// Silence ends an idle connection, a body that is waited for, and one whose peer takes nothing.
+static void on_timer(rl_timer *timer) {
+  rl_h2conn *c = rl_container_of(timer, rl_h2conn, timer);
+  bool idle = rl_list_empty(&c->streams);
+  uint64_t allowed = idle ? c->limits.idle_time : c->limits.write_time;
+  uint64_t now = rl_loop_now(c->loop), due = c->touched + allowed;
+  if (now < due) {
+    rl_loop_timer(c->loop, &c->timer, due);
+    return;
+  }
+  if (idle || rl_buf_len(&c->pending) || c->stream->unsent) {
+    if (idle) nghttp2_session_terminate_session(c->session, NGHTTP2_NO_ERROR);
+    pump(c);
+    end_conn(c);
+    return;
+  }
+  for (rl_link *l = c->streams.next, *next; l != &c->streams; l = next) {
+    next = l->next;
+    rl_h2stream *s = rl_container_of(l, rl_h2stream, link);
+    if (rl_op_pending(&s->s.reader)) rl_stream_ended(&s->s, RL_TIMEOUT);
+  }
+  rl_loop_timer(c->loop, &c->timer, now + allowed);
+}
+
+static int make_session(rl_h2conn *c) {
+  nghttp2_session_callbacks *callbacks;
+  nghttp2_option *option;
+  if (nghttp2_session_callbacks_new(&callbacks) != 0) return UV_ENOMEM;
+  nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+  nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+  nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+  nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+  nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+  int err = nghttp2_option_new(&option);
+  if (err == 0) {
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, 1000);
+    nghttp2_option_set_max_settings(option, 32);
+    err = nghttp2_session_server_new2(&c->session, callbacks, c, option);
+    nghttp2_option_del(option);
+  }
+  nghttp2_session_callbacks_del(callbacks);
+  return err == 0 ? 0 : UV_ENOMEM;
+}
+
+int rl_h2conn_init(rl_h2conn *c, rl_stream *stream, const rl_h2_limits *limits) {
+  c->loop = stream->loop;
+  c->limits = *limits;
+  c->stream = stream;
+  rl_link_init(&c->streams);
+  rl_link_init(&c->queue);
+  rl_op_init(&c->op, &wait_kind);
+  rl_timer_init(&c->timer, on_timer);
+  c->credit = RL_H2_FRAMES_BURST;
+  c->refilled = rl_loop_now(c->loop);
+  touch(c);
+  int err = make_session(c);
+  if (err < 0) return err;
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, RL_H2_STREAMS_MAX},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, RL_H2_WINDOW},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, limits->head},
+  };
+  nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings,
+                          sizeof settings / sizeof *settings);
+  nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0, RL_H2_CONN_WINDOW);
+  rl_stream_ref(stream);
+  c->above = (rl_stream_above){on_in, on_out};
+  stream->above = &c->above;
+  rl_loop_timer(c->loop, &c->timer, c->touched + limits->idle_time);
+  stream->kind->pull(stream);
+  receive(c);
+  return 0;
+}
+
+void rl_h2conn_fini(rl_h2conn *c) {
+  if (!c->session) return;
+  c->over = true;
+  while (!rl_list_empty(&c->streams)) leave(rl_container_of(c->streams.next, rl_h2stream, link));
+  rl_loop_timer_stop(c->loop, &c->timer);
+  if (c->stream->above == &c->above) c->stream->above = NULL;
+  nghttp2_session_del(c->session);
+  c->session = NULL;
+  rl_buf_fini(&c->pending);
+  rl_stream_unref(c->stream);
+}
+
+rl_h2stream *rl_h2conn_take(rl_h2conn *c) {
+  rl_link *l = rl_list_pop(&c->queue);
+  if (!l) return NULL;
+  rl_h2stream *s = rl_container_of(l, rl_h2stream, queued);
+  s->taken = true;
+  rl_stream_ref(&s->s);
+  return s;
+}
+
+void rl_h2conn_wait(rl_h2conn *c, rl_task *task) {
+  rl_op_begin(&c->op, task);
+  if (c->over || !rl_list_empty(&c->queue)) rl_op_finish(&c->op, 0);
+}
+
+void rl_h2conn_drain(rl_h2conn *c) {
+  if (c->over || c->draining) return;
+  c->draining = true;
+  nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR, NULL,
+                        0);
+  pump(c);
+}
