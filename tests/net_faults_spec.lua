@@ -68,4 +68,15 @@ describe("a failing system call", function()
       assert.is_nil(output:find("broken invariant", 1, true))
     end)
   end
+
+  it("that is slow, in a hundred look-ups, holds up no file", function()
+    local output = inject("sendto,sendmmsg,poll,connect", "delay_enter=1000000", [[
+      local fs, started, jobs = require "rille.fs", rille.now(), {}
+      for i = 1, 100 do jobs[i] = function() return rille.dns.lookup("slow" .. i .. ".invalid") end end
+      assert(not rille.move_on_after(0.05, rille.gather, jobs))
+      assert(#fs.read "/etc/passwd" > 0)
+      assert(rille.now() - started < 0.8)
+    ]])
+    assert.matches("ok", output)
+  end)
 end)

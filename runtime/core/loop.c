@@ -93,9 +93,18 @@ int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *),
   return err;
 }
 
+void rl_loop_on_close(rl_loop *loop, rl_closer *closer) {
+  closer->next = loop->closers;
+  loop->closers = closer;
+}
+
 void rl_loop_close(rl_loop *loop) {
   if (loop->closing) return;
   loop->closing = true;
+  for (rl_closer *c; (c = loop->closers);) {
+    loop->closers = c->next;
+    c->close(c);
+  }
   uv_mutex_lock(&loop->post_lock);
   loop->closed_to_posts = true;
   rl_post *post = loop->posts;

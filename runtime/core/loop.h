@@ -23,6 +23,12 @@ typedef struct rl_post {
   void (*drop)(struct rl_post *);
 } rl_post;
 
+// What ends with the loop: `close` is called once, when it begins to close.
+typedef struct rl_closer {
+  struct rl_closer *next;
+  void (*close)(struct rl_closer *);
+} rl_closer;
+
 typedef struct rl_loop rl_loop;
 struct rl_loop {
   uv_loop_t *uv;
@@ -61,6 +67,8 @@ struct rl_loop {
   uv_loop_t own;
 
   rl_slab slab;      // records of tasks, scopes and ops
+  rl_closer *closers;
+  void *resolver;    // of runtime/io
   rl_chunks chunks;  // spare blocks for reading
 };
 
@@ -68,6 +76,7 @@ struct rl_loop {
 int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *), void *owner);
 // Starts closing the loop's own handles; rl_loop_fini follows once rl_loop_closed says so.
 void rl_loop_close(rl_loop *loop);
+void rl_loop_on_close(rl_loop *loop, rl_closer *closer);
 bool rl_loop_closed(const rl_loop *loop);
 void rl_loop_fini(rl_loop *loop);
 

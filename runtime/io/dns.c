@@ -2,8 +2,8 @@
 #include "runtime/io/dns.h"
 
 #include "runtime/base/check.h"
-
 #include "runtime/core/task.h"
+#include "runtime/io/resolver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,47 +11,41 @@
 static rl_stop stop_lookup(rl_op *op) {
   rl_lookup *l = rl_container_of(op, rl_lookup, op);
   l->left = true;
-  uv_cancel((uv_req_t *)&l->req);  // if it is still queued, its callback comes at once
+  if (rl_resolver_withdraw(l)) rl_lookup_free(l);
   return RL_STOP_LEAVE;
 }
 
 static const rl_op_kind lookup_kind = {"dns:lookup", stop_lookup, NULL, RL_HOLD_REAL};
 static const rl_op_kind reverse_kind = {"dns:reverse", stop_lookup, NULL, RL_HOLD_REAL};
 
-static void ended(rl_loop *loop, rl_lookup *l, int status) {
-  loop->handles--;
+static void on_answer(rl_post *post) {
+  rl_lookup *l = rl_container_of(post, rl_lookup, post);
   if (l->left) {
     rl_lookup_free(l);
   } else {
-    rl_op_finish(&l->op, status);
+    rl_op_finish(&l->op, l->status);
   }
 }
 
-static void on_addresses(uv_getaddrinfo_t *req, int status, struct addrinfo *list) {
-  rl_lookup *l = rl_container_of(req, rl_lookup, req.forward);
-  req->addrinfo = list;
-  ended(req->data, l, status);
-}
-
-static void on_name(uv_getnameinfo_t *req, int status, const char *host, const char *service) {
-  (void)host, (void)service;
-  ended(req->data, rl_container_of(req, rl_lookup, req.reverse), status);
-}
+static void on_drop(rl_post *post) { rl_lookup_free(rl_container_of(post, rl_lookup, post)); }
 
 static rl_lookup *make(const rl_op_kind *kind, int *err) {
   rl_lookup *l = calloc(1, sizeof *l);
   *err = UV_ENOMEM;
-  if (l) rl_op_init(&l->op, kind);
+  if (!l) return NULL;
+  rl_op_init(&l->op, kind);
+  rl_link_init(&l->link);
+  l->post = (rl_post){.run = on_answer, .drop = on_drop};
   return l;
 }
 
-// The request has started, or has not.
-static rl_lookup *begun(rl_loop *loop, rl_lookup *l, rl_task *task, int *err) {
+static rl_lookup *begin(rl_loop *loop, rl_lookup *l, rl_task *task, int *err) {
+  rl_resolver *r = rl_resolver_of(loop);
+  *err = r ? rl_resolver_submit(r, l) : UV_ENOMEM;
   if (*err < 0) {
     free(l);
     return NULL;
   }
-  loop->handles++;  // the loop is not closed before the callback
   rl_op_begin(&l->op, task);
   return l;
 }
@@ -59,24 +53,27 @@ static rl_lookup *begun(rl_loop *loop, rl_lookup *l, rl_task *task, int *err) {
 rl_lookup *rl_lookup_begin(rl_loop *loop, const char *host, int family, rl_task *task, int *err) {
   rl_lookup *l = make(&lookup_kind, err);
   if (!l) return NULL;
-  struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM};
-  l->req.forward.data = loop;
-  *err = uv_getaddrinfo(loop->uv, &l->req.forward, on_addresses, host, NULL, &hints);
-  return begun(loop, l, task, err);
+  l->family = family;
+  size_t n = strlen(host);
+  if (n >= sizeof l->name) {
+    free(l);
+    *err = UV_ENAMETOOLONG;
+    return NULL;
+  }
+  memcpy(l->name, host, n);
+  return begin(loop, l, task, err);
 }
 
 rl_lookup *rl_lookup_begin_reverse(rl_loop *loop, const rl_addr *addr, rl_task *task, int *err) {
   rl_lookup *l = make(&reverse_kind, err);
   if (!l) return NULL;
-  l->req.reverse.data = loop;
-  *err = uv_getnameinfo(loop->uv, &l->req.reverse, on_name, (const struct sockaddr *)&addr->sa,
-                        NI_NAMEREQD);
-  return begun(loop, l, task, err);
+  l->reverse = true;
+  l->addr = *addr;
+  return begin(loop, l, task, err);
 }
 
 void rl_lookup_free(rl_lookup *l) {
-  if (l->op.kind == &lookup_kind && l->req.forward.addrinfo)
-    uv_freeaddrinfo(l->req.forward.addrinfo);
+  if (l->list) freeaddrinfo(l->list);
   free(l);
 }
 
