@@ -1,0 +1,203 @@
+-- rille.log: leveled lines with fields; pretty on a terminal, JSON otherwise. Writing never waits: a task of its own does.
+local json = require "rille.json"
+local rille = require "rille"
+
+local LEVELS = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
+local COLORS = { debug = "2", info = "36", warn = "33", error = "31" }
+local QUEUE_MAX = 10000 -- lines: beyond it they are counted, and dropped
+
+local log = {}
+local threshold = LEVELS[os.getenv "RILLE_LOG" or "info"] or LEVELS.info
+local format, color
+local queue, dropped, writing = {}, 0, false
+local sink
+
+local function value_text(value)
+  if type(value) == "string" and not value:find "[%s\"=%c]" and value ~= "" then
+    return value
+  elseif type(value) == "string" then
+    return (("%q"):format(value):gsub("\\\n", "\\n"))
+  elseif type(value) == "table" then
+    return (require "rille.inspect"(value, { width = math.maxinteger, depth = 4 }))
+  end
+  return tostring(value)
+end
+
+local function sorted(fields)
+  local names = {}
+  for name in pairs(fields) do
+    names[#names + 1] = tostring(name)
+  end
+  table.sort(names)
+  return names
+end
+
+local function pretty(level, message, fields, now)
+  local parts = { os.date("%H:%M:%S", now // 1 | 0) .. ("%.3f"):format(now % 1):sub(2), level:upper() .. (" "):rep(5 - #level), message }
+  if color then
+    parts[2] = ("\27[%sm%s\27[0m"):format(COLORS[level], parts[2])
+  end
+  for _, name in ipairs(sorted(fields)) do
+    parts[#parts + 1] = (color and "\27[2m%s=\27[0m%s" or "%s=%s"):format(name, value_text(fields[name]))
+  end
+  return table.concat(parts, " ") .. "\n"
+end
+
+local function json_value(value)
+  local ok, text = pcall(json.encode, value)
+  return ok and text or json.encode(tostring(value))
+end
+
+local function json_line(level, message, fields, now)
+  local parts = {
+    ('"time":"%s%sZ"'):format(os.date("!%Y-%m-%dT%H:%M:%S", now // 1 | 0), ("%.3f"):format(now % 1):sub(2)),
+    '"level":' .. json_value(level), '"message":' .. json_value(message),
+  }
+  for _, name in ipairs(sorted(fields)) do
+    parts[#parts + 1] = json_value(name) .. ":" .. json_value(fields[name])
+  end
+  return "{" .. table.concat(parts, ",") .. "}\n"
+end
+
+local function is_terminal()
+  local ok, tty = pcall(function() return require("rille.tty").is(2) end)
+  return ok and tty or false
+end
+
+local function write_all()
+  while #queue > 0 do
+    local lines = table.concat(queue)
+    queue = {}
+    if dropped > 0 then
+      lines = lines .. (format == "json" and json_line or pretty)("warn", "log lines were dropped", { count = dropped }, os.time())
+      dropped = 0
+    end
+    sink:write(lines)
+  end
+end
+
+-- Also at the end of the program, when detached tasks are cancelled, every line is written.
+local function writer()
+  rille.catch_cancel(write_all)
+  write_all()
+  writing = false
+end
+
+local function emit(line)
+  if #queue >= QUEUE_MAX then
+    dropped = dropped + 1
+    return
+  end
+  queue[#queue + 1] = line
+  if writing then
+    return
+  end
+  sink = sink or rille.stderr
+  writing = pcall(rille.detach, writer)
+  if not writing then
+    local lines = table.concat(queue)
+    queue = {}
+    io.stderr:write(lines)
+  end
+end
+
+local epoch = os.time() - rille.now() -- of the wall clock: whole seconds are exact, fractions are a guess
+
+local function record(base, level, message, fields)
+  if LEVELS[level] < threshold then
+    return
+  end
+  if not format then
+    format = is_terminal() and "pretty" or "json"
+    color = format == "pretty" and (os.getenv "NO_COLOR" or "") == ""
+  end
+  local all = {}
+  for name, value in pairs(base) do
+    all[name] = value
+  end
+  for name, value in pairs(fields or {}) do
+    all[name] = value
+  end
+  emit((format == "json" and json_line or pretty)(level, tostring(message), all, epoch + rille.now()))
+end
+
+local Logger = {}
+Logger.__index = Logger
+
+for level in pairs(COLORS) do
+  Logger[level] = function(self, message, fields)
+    record(self.fields, level, message, fields)
+  end
+end
+
+--- Says `message` at level debug. Fields follow in a table: `log.debug("opened", { path = path })`.
+--- @param message any
+--- @param fields? table<string, any>
+function log.debug(message, fields)
+  record({}, "debug", message, fields)
+end
+
+--- Says `message` at level info.
+--- @param message any
+--- @param fields? table<string, any>
+function log.info(message, fields)
+  record({}, "info", message, fields)
+end
+
+--- Says `message` at level warn.
+--- @param message any
+--- @param fields? table<string, any>
+function log.warn(message, fields)
+  record({}, "warn", message, fields)
+end
+
+--- Says `message` at level error.
+--- @param message any
+--- @param fields? table<string, any>
+function log.error(message, fields)
+  record({}, "error", message, fields)
+end
+
+--- A logger whose lines all carry these fields: methods `debug`, `info`, `warn`, `error`, `with`.
+--- @param fields table<string, any>
+--- @return rille.Logger
+function log.with(fields)
+  return setmetatable({ fields = fields }, Logger)
+end
+
+--- The same with more fields.
+function Logger:with(fields)
+  local all = {}
+  for name, value in pairs(self.fields) do
+    all[name] = value
+  end
+  for name, value in pairs(fields) do
+    all[name] = value
+  end
+  return log.with(all)
+end
+
+--- Sets what is said: "debug", "info" (the default, or what RILLE_LOG says), "warn", "error" or "off".
+--- @param level string
+function log.level(level)
+  threshold = LEVELS[level] or error(("log: unknown level '%s'"):format(tostring(level)), 2)
+end
+
+--- Sets how: "pretty" or "json"; and where to: a stream, standard error by default.
+--- @param options { format?: "pretty"|"json", stream?: rille.Stream, color?: boolean }
+function log.configure(options)
+  for name in pairs(options) do
+    if name ~= "format" and name ~= "stream" and name ~= "color" then
+      error(("log: unknown option '%s'"):format(tostring(name)), 2)
+    end
+  end
+  if options.format and options.format ~= "pretty" and options.format ~= "json" then
+    error(("log: unknown format '%s'"):format(tostring(options.format)), 2)
+  end
+  format, sink = options.format or format, options.stream or sink
+  if options.color ~= nil then
+    color = options.color
+  end
+end
+
+return log

@@ -1,0 +1,52 @@
+-- rille.log: lines with levels and fields.
+local json = require "rille.json"
+local program = arg[-1]
+
+local function run(code, environment)
+  local path = os.tmpname()
+  local file = io.open(path, "w")
+  file:write('local rille = require "rille"\nlocal log = rille.log\n', code)
+  file:close()
+  local pipe = io.popen(("%s %s %s 2>&1"):format(environment or "", program, path))
+  local output = pipe:read "a"
+  pipe:close()
+  os.remove(path)
+  return output
+end
+
+describe("log", function()
+  it("writes JSON lines where there is no terminal", function()
+    local output = run [[log.info("opened", { path = "/x", n = 3 })]]
+    local line = json.decode(output)
+    assert.equal("info", line.level)
+    assert.equal("opened", line.message)
+    assert.equal("/x", line.path)
+    assert.equal(3, line.n)
+    assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+%.%d+Z$", line.time)
+  end)
+
+  it("keeps quiet below its level", function()
+    assert.equal("", (run [[log.debug "no"]]))
+    assert.matches("yes", (run [[log.level "debug" log.debug "yes"]]))
+    assert.matches("yes", (run([[log.debug "yes"]], "RILLE_LOG=debug")))
+    assert.equal("", (run [[log.level "off" log.error "no"]]))
+  end)
+
+  it("writes for people when asked to", function()
+    local output = run [[log.configure { format = "pretty", color = false } log.warn("slow", { ms = 12, what = "a b" })]]
+    assert.matches('^%d%d:%d%d:%d%d%.%d%d%d WARN  slow ms=12 what="a b"\n$', output)
+  end)
+
+  it("carries fields along, and writes everything before the program ends, in order", function()
+    local output = run [[local l = log.with { id = 7 }:with { part = "x" } for i = 1, 500 do l:info(i) end]]
+    local n = 0
+    for line in output:gmatch "[^\n]+" do
+      n = n + 1
+      local got = json.decode(line)
+      assert.equal(tostring(n), got.message)
+      assert.equal(7, got.id)
+      assert.equal("x", got.part)
+    end
+    assert.equal(500, n)
+  end)
+end)
