@@ -605,3 +605,68 @@ describe("rille.fs: directories and names", function()
     assert.is_false(fs.exists(kept))
   end)
 end)
+
+describe("rille.fs: cancellation", function()
+  local function descriptors()
+    collectgarbage()
+    return #names "/proc/self/fd"
+  end
+
+  -- Everything a script may wait for here, one after another.
+  local function all_calls(dir)
+    fs.write(dir .. "/a", "one\ntwo\n", { atomic = true })
+    fs.read(dir .. "/a")
+    local file <close> = fs.open(dir .. "/a", "r+")
+    file:read "l"
+    file:seek("end", 0)
+    file:write("three"):flush()
+    file:stat()
+    file:sync()
+    for _ in fs.walk(dir) do
+      fs.exists(dir)
+    end
+    fs.glob(dir .. "/*")
+    local watch <close> = fs.watch(dir, { recursive = true })
+    fs.copy(dir .. "/a", dir .. "/b")
+    watch:next()
+    local child <close> = process.spawn { "cat", grace = 1 }
+    child.stdin:write("x"):shutdown()
+    child.stdout:read "a"
+    child:wait()
+    local inner <const>, _ <close> = fs.temp_dir { dir = dir }
+    fs.mkdir(inner .. "/x/y", { parents = true })
+    fs.remove(inner .. "/x", { recursive = true })
+  end
+
+  it("ends at every wait in turn, and leaves no descriptor, child or temporary file", function()
+    local dir <const>, _ <close> = temp_dir()
+    all_calls(dir)
+    local before = descriptors()
+    for turns = 0, 60 do
+      local target <const>, _ <close> = temp_dir()
+      local task = rille.group(function(g)
+        local task = g:async(all_calls, target)
+        for _ = 1, turns do
+          rille.yield()
+        end
+        if turns % 2 == 1 then
+          rille.sleep(turns * 0.0003)
+        end
+        task:cancel()
+        return task
+      end)
+      local ok, err = pcall(task.await, task)
+      assert.is_true(ok or err.code == "CANCELLED", tostring(err))
+      for _, name in ipairs(names(target)) do
+        assert.is_true(name == "a" or name == "b", name)
+      end
+    end
+    for _ = 1, 100 do
+      if descriptors() <= before then
+        break
+      end
+      rille.sleep(0.01)
+    end
+    assert.is_true(descriptors() <= before)
+  end)
+end)
