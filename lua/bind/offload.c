@@ -81,6 +81,7 @@ void *rl_offload_new(lua_State *L, size_t size, int pinned) {
   if (!job) {
     luaL_unref(L, LUA_REGISTRYINDEX, ref);
     rl_raise_sys(L, UV_ENOMEM, "offload", NULL, NULL);
+    return NULL;
   }
   job->state = rl_state_of(L);
   job->pinned = ref;

@@ -24,11 +24,15 @@ BINARY(mul, (U)x *(U)y)
 BINARY(divide, x / y)
 BINARY(floor_divide, floor((double)x / (double)y))
 #else
+#if SIGNED
 static T NAME(floor_quotient)(T x, T y) {
-  if (SIGNED && y == (T)-1) return (T)((U)0 - (U)x);
+  if (y == (T)-1) return (T)((U)0 - (U)x);
   T q = (T)(x / y), rest = (T)(x % y);
-  return SIGNED && rest != 0 && (rest ^ y) >> (8 * sizeof(T) - 1) != 0 ? (T)(q - 1) : q;
+  return rest != 0 && (rest ^ y) < 0 ? (T)(q - 1) : q;
 }
+#else
+static T NAME(floor_quotient)(T x, T y) { return (T)(x / y); }
+#endif
 BINARY(floor_divide, NAME(floor_quotient)(x, y))
 #endif
 
