@@ -29,10 +29,10 @@ struct rl_ltask {
   void *parent;          // of the child kind
   struct rl_lock *held;  // the first of the locks it owns
   uint64_t id;
-  int index;             // of the child kind
-  int anchor, slot;      // of the coroutine; of the handle
   uint64_t born;         // ms, as uv_now: when it was spawned
   uint64_t cpu;          // ns, while it was measured
+  int index;             // of the child kind
+  int anchor, slot;      // of the coroutine; of the handle
   int site;              // where it was spawned
   int vars;              // registry reference: task-local values, or 0
   int name;              // registry reference: its handle, kept because it has a name, or 0
