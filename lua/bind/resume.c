@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 enum { CLOSE_DEPTH_MAX = 150, CHAIN_FIRST = 4 };
+enum { FEW = LUA_MINSTACK / 2 };  // values that a C function has room for without asking
 
 // The chain.
 
@@ -161,12 +162,12 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
                     status_of(L, co) == CO_DEAD ? "dead" : "non-suspended");
     return RESUME_FAILED;
   }
-  if (!lua_checkstack(co, nargs) || (t && !chain_push(t, co))) {
+  if ((nargs > 0 && !lua_checkstack(co, nargs)) || (t && !chain_push(t, co))) {
     lua_pop(L, nargs);
     lua_pushliteral(L, "too many arguments to resume");
     return RESUME_FAILED;
   }
-  lua_xmove(L, co, nargs);
+  if (nargs > 0) lua_xmove(L, co, nargs);
   if (lua_status(co) == LUA_OK)
     nargs = lua_gettop(co) - 1;  // a wrap's first run: its body is an argument too
   lua_State *stuck = st->stuck;
@@ -180,7 +181,7 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
   if (t) t->depth--;
   rl_co_mark(co, RL_CO_BUSY, false);
   if (status == LUA_OK || status == LUA_YIELD) {
-    if (!lua_checkstack(L, count + 1)) {
+    if (count > FEW && !lua_checkstack(L, count + 1)) {
       lua_pop(co, count);
       lua_pushliteral(L, "too many results to resume");
       return RESUME_FAILED;
