@@ -77,9 +77,9 @@ describe("HTTP/2", function()
     rille.process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
       "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", check = true }
     local server <close> = serve(function(r) return r.scheme .. " " .. r.version end, { tls = { cert = cert, key = key } })
-    for version, want in pairs { ["2"] = "https 2", ["1.1"] = "https 1.1" } do
+    for _, version in ipairs { "2", "1.1" } do
       local answer = http.get(server.url, { tls = { ca_file = cert }, version = version })
-      assert.equal(want, answer.body)
+      assert.equal("https " .. version, answer.body)
     end
     assert.is_false((pcall(http.get, server.url))) -- nobody vouches for it
     rille.fs.remove(dir, { recursive = true })
@@ -176,11 +176,20 @@ end)
 describe("a hostile client", function()
   local CALM, PROTOCOL, FLOW, SIZE, COMPRESSION = 11, 1, 3, 6, 9
 
+  local function sent_away(bytes)
+    local server <close> = serve(function() return "x" end)
+    local conn <close> = open(server)
+    pcall(conn.write, conn, bytes)
+    local what, code
+    repeat what, code = verdict(conn) until what ~= "reset"
+    assert.is_true(what == "end" or code == CALM, what)
+    assert.equal("x", fetch(server, "/").body) -- others are still served
+  end
+
   it("that resets what it has asked, again and again, is sent away", function()
     local parts = {}
     for i = 1, 5000 do parts[i] = frame(HEADERS, 5, 2 * i - 1, GET) .. frame(RST, 0, 2 * i - 1, "\0\0\0\8") end
-    local what, code = told(table.concat(parts))
-    assert.is_true(what == "end" or code == CALM)
+    sent_away(table.concat(parts))
   end)
 
   for name, one in pairs {
@@ -188,14 +197,12 @@ describe("a hostile client", function()
     PRIORITY = frame(PRIORITY, 0, 3, "\0\0\0\0\0"), ["WINDOW_UPDATE"] = frame(UPDATE, 0, 0, "\0\0\0\1"),
   } do
     it("that floods with " .. name .. " is sent away", function()
-      local what, code = told(one:rep(20000))
-      assert.is_true(what == "end" or code == CALM)
+      sent_away(one:rep(20000))
     end)
   end
 
   it("that floods with empty DATA is sent away", function()
-    local what, code = told(frame(HEADERS, 4, 1, GET) .. frame(DATA, 0, 1, ""):rep(20000))
-    assert.is_true(what == "end" or code == CALM)
+    sent_away(frame(HEADERS, 4, 1, GET) .. frame(DATA, 0, 1, ""):rep(20000))
   end)
 
   it("that never ends a head is sent away", function()

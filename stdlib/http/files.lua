@@ -20,7 +20,7 @@ local function type_of(path)
   return types[(path:match "%.([%w]+)$" or ""):lower()] or "application/octet-stream"
 end
 
--- "bytes=a-b" of a file of `size` bytes: first, last; false if it cannot be satisfied; nil if it is not one plain range.
+-- "bytes=a-b" of a file of `size` bytes: first, last; false if it cannot be satisfied; nil if it is no plain range.
 local function read_range(text, size)
   local first, last = text:match "^bytes=(%d*)%-(%d*)$"
   if not first or (first == "" and last == "") or #first > 15 or #last > 15 then return nil end
@@ -140,7 +140,7 @@ end
 --- NULs, symbolic links that lead out, and what is no plain file are not served.
 --- @async
 --- @param root string
---- @param options {index: string?, hidden: boolean?, headers: table?}? index: "index.html"; hidden: serve names with a dot first
+--- @param options {index: string?, hidden: boolean?, headers: table?}? hidden: also names that begin with a dot
 function files.static(root, options)
   options = options or {}
   local index = options.index or "index.html"

@@ -25,8 +25,15 @@ local function vary(headers, name)
   headers[key or "Vary"] = value and value .. ", " .. name or name
 end
 
+--- @class rille.http.CorsOptions
+--- @field origins string[]|"*"
+--- @field methods? string[]
+--- @field headers? string[]
+--- @field credentials? boolean
+--- @field max_age? integer seconds: 600
+
 --- Cross-origin requests: preflights are answered, origins named in answers.
---- @param options {origins: string[]|"*", methods: string[]?, headers: string[]?, credentials: boolean?, max_age: integer?}
+--- @param options rille.http.CorsOptions
 function middleware.cors(options)
   local any, listed = options.origins == "*", {}
   if not any then

@@ -60,8 +60,8 @@ function methods.form(request)
   return form
 end
 
---- The parts of a multipart body, one after the other; each is a stream with `name`, `filename`, `type` and `headers`. A
---- part that was not read to its end is skipped.
+--- The parts of a multipart body, one after the other; each can be read, and has `name`, `filename`, `type` and
+--- `headers`. What was not read of a part is skipped.
 --- @async
 --- @param options {parts: integer?, head: integer?}? limits: parts (1,000), bytes of a part's head (16 KiB)
 --- @return fun(): rille.http.Part?

@@ -135,7 +135,8 @@ function Router:_dispatch(request)
   local route = routes[method] or (method == "HEAD" and routes.GET) or routes["*"]
   if not route then
     local status = method == "OPTIONS" and 204 or 405
-    return { status = status, headers = { Allow = allowed(routes) }, body = status == 405 and "Method Not Allowed\n" or nil }
+    local body = status == 405 and "Method Not Allowed\n" or nil
+    return { status = status, headers = { Allow = allowed(routes) }, body = body }
   end
   if not decode(values) then return { status = 400, body = "Bad Request\n" } end
   local params = {}

@@ -86,14 +86,14 @@ function Server:_secure(stream)
 end
 
 function Server:_connection(stream)
-  local raw <close> = stream
+  local _raw <close> = stream
   local protocol
   if self._tls then
     local ok, wrapped, alpn = pcall(self._secure, self, stream)
     if not ok then return end -- a client that cannot do TLS is no fault of the program
     stream, protocol = wrapped, alpn
   end
-  local secured <close> = stream
+  local _secured <close> = stream
   if protocol ~= "h2" then
     local conn <close> = native.connection(self._native, stream)
     protocol = native.run(conn)

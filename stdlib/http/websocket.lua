@@ -126,7 +126,7 @@ function WebSocket:close(code, reason)
   code, reason = code or 1000, reason or ""
   if not native.is_close_code(code) then error(("%s is no close code"):format(tostring(code)), 2) end
   if #reason > 123 then error("the reason is longer than 123 bytes", 2) end
-  local ended <close> = setmetatable({}, { __close = function() self:_ended() end })
+  local _ended <close> = setmetatable({}, { __close = function() self:_ended() end })
   self._native:send(CLOSE, reason, code)
   rille.move_on_after(CLOSE_TIME, function()
     while pcall(receive, self) and not self._native:status() do end
