@@ -96,8 +96,11 @@ local function join(by_hand, generated)
     return by_hand
   end
   local owner = generated:match "\nreturn ([%w_]+)\n$"
-  local rest = generated:gsub("^%-%-%-@meta[^\n]*\n", ""):gsub("\nlocal " .. owner .. " = {}\n", "", 1)
-  return (by_hand:gsub("\nreturn " .. owner .. "%s*$", "") .. "\n" .. rest)
+  local rest = generated:gsub("^%-%-%-@meta[^\n]*\n", "")
+  if by_hand:find("\nlocal " .. owner .. " ") then
+    rest = rest:gsub("\nlocal " .. owner .. " = {}\n", "", 1)
+  end
+  return (by_hand:gsub("\nreturn [^\n]*%s*$", "") .. "\n" .. rest)
 end
 
 -- All definitions: file name -> text.
