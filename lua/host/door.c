@@ -1,4 +1,5 @@
 // rille.native.program: what the tools written in Lua ask of the program they run in.
+#include "lua/host/bundle.h"
 #include "lua/host/seeing.h"
 #include "lua/host/stdlib.h"
 
@@ -153,16 +154,25 @@ static int program_task(lua_State *L) {
   return 1;
 }
 
+static int program_file(lua_State *L) {  // (name) -> bytes of a file of the built program, or nil
+  return rl_bundle_push(L, luaL_checkstring(L, 1));
+}
+
 static int program_tree(lua_State *L) {
   rl_push_task_tree(L, "tasks:");
   return 1;
 }
 
 static const luaL_Reg functions[] = {
-    {"stdlib", program_stdlib}, {"source", program_source},
-    {"claim", program_claim},   {"interrupted", program_interrupted},
-    {"stats", program_stats},   {"task", program_task},
-    {"tree", program_tree},     {NULL, NULL},
+    {"stdlib", program_stdlib},
+    {"source", program_source},
+    {"claim", program_claim},
+    {"interrupted", program_interrupted},
+    {"stats", program_stats},
+    {"task", program_task},
+    {"file", program_file},
+    {"tree", program_tree},
+    {NULL, NULL},
 };
 
 int rl_open_program(lua_State *L) {

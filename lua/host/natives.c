@@ -2,11 +2,14 @@
 // installed program.
 #include "lua/host/natives.h"
 
+#include "lua/host/bundle.h"
+
 #include <dlfcn.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define RILLE_NATIVE(name) int rl_open_##name(lua_State *);
@@ -44,6 +47,24 @@ static void push_path(lua_State *L, const char *name) {
     lua_pop(L, 1);
   }
   lua_pushnil(L);
+}
+
+// A C module inside a built program: pushes a path that leads to its bytes.
+static int push_bundled(lua_State *L, const char *name) {
+  if (!rl_bundle_push(L, lua_pushfstring(L, "so/%s", name))) return 0;
+  size_t length;
+  const char *bytes = lua_tolstring(L, -1, &length);
+  int fd = memfd_create(name, MFD_CLOEXEC);
+  for (ssize_t n; fd >= 0 && length > 0; bytes += n, length -= (size_t)n) {
+    n = write(fd, bytes, length);
+    if (n <= 0) {
+      close(fd);
+      fd = -1;
+    }
+  }
+  if (fd < 0) return 0;
+  lua_pushfstring(L, "/proc/self/fd/%d", fd);
+  return 1;
 }
 
 static int is_plain(const char *name) {
@@ -86,6 +107,7 @@ int rl_native_push(lua_State *L, const char *name, int c_modules) {
                     name);
     return 1;
   }
+  if (push_bundled(L, name)) return push_object(L, name, lua_tostring(L, -1));
   push_path(L, name);
   const char *path = lua_tostring(L, -1);
   if (path) return push_object(L, name, path);

@@ -2,6 +2,8 @@
 // and says how it ended.
 #include "lua/host/program.h"
 
+#include "lua/host/bundle.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -66,7 +68,15 @@ static void print_version(void) {
 static int push_step(program *p, const rl_step *step) {
   lua_State *L = rille_lua(p->rt);
   rille_status status = RILLE_OK;
+  size_t length;
   switch (step->kind) {
+    case RL_STEP_BUNDLE: {
+      if (!rl_bundle_push(L, "main")) return lua_pushliteral(L, "the executable is damaged"), -1;
+      const char *text = lua_tolstring(L, -1, &length);
+      status = rille_load(p->rt, text, length, "@main.lua");
+      lua_remove(L, -2);
+      return status == RILLE_OK ? push_arguments(p) : -1;
+    }
     case RL_STEP_REQUIRE:
       lua_getglobal(L, "require");
       lua_pushstring(L, step->text);
@@ -192,10 +202,36 @@ static bool start_seeing(program *p) {
   return false;
 }
 
+static int open_bundle(lua_State *L) {
+  rl_bundle_open(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+// Every argument is the built program's.
+static bool bundle_line(program *p) {
+  p->line.steps = calloc(1, sizeof *p->line.steps);
+  if (!p->line.steps) return false;
+  p->line.steps[0] = (rl_step){RL_STEP_BUNDLE, "main", NULL};
+  p->line.count = 1;
+  return true;
+}
+
+static bool add_bundle(program *p, rl_bundle *bundle) {
+  lua_State *L = rille_lua(p->rt);
+  lua_pushcfunction(L, open_bundle);
+  lua_pushlightuserdata(L, bundle);
+  bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
+  if (!ok) fail(p, lua_tostring(L, -1));
+  rl_bundle_free(bundle);
+  return ok;
+}
+
 int rl_program_main(int argc, char **argv) {
   open_closed_descriptors();
   program p = {.name = "rille", .argc = argc, .argv = argv};
-  if (!rl_command_line_read(&p.line, argc, argv)) {
+  rl_bundle bundle;
+  bool built = rl_bundle_read(&bundle);
+  if (built ? !bundle_line(&p) : !rl_command_line_read(&p.line, argc, argv)) {
     free(p.line.steps);
     return 2;
   }
@@ -211,6 +247,7 @@ int rl_program_main(int argc, char **argv) {
   if (p.line.version) print_version();
   set_arg(&p);
   if (p.line.warnings) lua_warning(rille_lua(p.rt), "@on", 0);
+  if (built && !add_bundle(&p, &bundle)) return finish(&p);
   if (!start_seeing(&p)) return finish(&p);
   take_step(&p);
   rille_run(p.rt, RILLE_RUN_DEFAULT);

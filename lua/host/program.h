@@ -13,7 +13,8 @@ typedef enum {
   RL_STEP_CODE,
   RL_STEP_FILE,
   RL_STEP_COMMAND,
-  RL_STEP_REPL
+  RL_STEP_REPL,
+  RL_STEP_BUNDLE  // the program built into this executable
 } rl_step_kind;
 
 typedef struct rl_step {

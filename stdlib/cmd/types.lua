@@ -47,6 +47,25 @@ local function owner_of(lines)
   end
 end
 
+-- `net.serve = require "rille.net_serve"`: what that file says above the function it returns.
+local function from_other_file(line, owner)
+  local name, module = line:match("^" .. owner .. '%.([%w_]+) = require "rille%.([%w_]+)"')
+  local text = module and program.source(module .. ".lua")
+  local returned = text and owner_of(lines_of(text))
+  local block = {}
+  for _, other in ipairs(returned and lines_of(text) or {}) do
+    local comment = other:match "^%-%-%-(.*)$"
+    local parameters = other:match("^local function " .. returned .. "(%b())")
+    if comment then
+      block[#block + 1] = "---" .. comment:gsub("^ @", "@")
+    elseif parameters then
+      return table.concat(block, "\n") .. ("\nfunction %s.%s%s end\n"):format(owner, name, parameters)
+    else
+      block = {}
+    end
+  end
+end
+
 --- The definitions of a module, from its source.
 local function definitions(module, text)
   local lines = lines_of(text)
@@ -61,6 +80,7 @@ local function definitions(module, text)
     if comment then
       block[#block + 1] = "---" .. comment:gsub("^ @", "@")
     else
+      out[#out + 1] = from_other_file(line, owner)
       if #block > 0 then
         local defined, head = definition(line, owner)
         local class = table.concat(block, "\n"):find "@class" or table.concat(block, "\n"):find "@alias"
