@@ -4,6 +4,7 @@
 
 #include "lua/host/bounded.h"
 #include "lua/host/rille.h"
+#include "lua/host/stdlib.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -136,20 +137,23 @@ static int search_harmless(lua_State *L) {
   return 2;
 }
 
-// package.preload (what the host registered), the host's loader, and harmless modules of rille.
+// Leaves package.preload (what the host registered), the host's loader, and harmless modules of
+// rille.
 static void limit_searchers(lua_State *L) {
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchers");
-  lua_Integer count = luaL_len(L, -1),
-              ours = count - 3;  // preload, host's if any, rille's, then three for files
-  for (lua_Integer i = ours; i <= count; i++) {
-    if (i == ours) {
-      lua_geti(L, -1, i);
+  int searchers = lua_gettop(L);
+  bool past_ours = false;
+  for (lua_Integer i = 1, count = luaL_len(L, searchers); i <= count; i++) {
+    lua_geti(L, searchers, i);
+    if (lua_tocfunction(L, -1) == rl_stdlib_search) {
       lua_pushcclosure(L, search_harmless, 1);
-    } else {
+      past_ours = true;
+    } else if (past_ours) {
       lua_pushnil(L);
     }
-    lua_seti(L, -2, i);
+    lua_seti(L, searchers, i);
+    lua_settop(L, searchers);
   }
   lua_pop(L, 2);
   lua_pushnil(L);

@@ -65,7 +65,7 @@ static int is_ours(const char *name) {
 }
 
 // searcher(name) -> loader, where | sentence
-static int stdlib_search(lua_State *L) {
+int rl_stdlib_search(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   if (!is_ours(name)) return 0;
   if (strlen(name) > LONGEST) return luaL_error(L, "module name is too long");
@@ -107,7 +107,7 @@ void rl_stdlib_open(lua_State *L, const char *directory, int c_modules) {
   lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, "rille.stdlib");
   lua_pushboolean(L, c_modules);
-  lua_pushcclosure(L, stdlib_search, 2);
+  lua_pushcclosure(L, rl_stdlib_search, 2);
   lua_seti(L, -2, 2);
   lua_pop(L, 2);
 }
