@@ -174,14 +174,32 @@ function Worker:__gc()
   end
 end
 
---- A bounded channel between threads: `send`, `recv`, `try_send`, `try_recv`, `close`, `#channel`, and iteration, as
---- `rille.channel`. It travels in messages.
---- @type fun(capacity?: integer): rille.WorkerChannel
+--- @class rille.WorkerChannel
+--- @field send fun(self, value: any): rille.WorkerChannel waits while it is full; CLOSED
+--- @field recv fun(self): any waits while it is empty; nil once it is closed and empty
+--- @field try_send fun(self, value: any): boolean false: it is full
+--- @field try_recv fun(self): boolean?, any true and a value; false: none now; nil: closed and empty
+--- @field close fun(self, options?: {discard?: boolean}) receivers still get what is in it, unless it is discarded
+--- @field is_closed fun(self): boolean
+--- @operator len: integer
+--- @operator call: any
+
+--- A bounded channel between threads, as `rille.channel` is between tasks; iterate over it to receive. 0 by default:
+--- a sender waits for its receiver. math.huge: unbounded. It travels in messages.
+--- @type fun(capacity?: number): rille.WorkerChannel
 worker.channel = shared.channel
 
---- Bytes that threads share: `read([offset [, n]])` and `write(offset, bytes)`; each eight of them are a cell with
---- atomic `load(i)`, `store(i, n)`, `add(i [, n])`, `exchange(i, n)` and `compare_exchange(i, expected, n)`. It
---- travels in messages.
+--- @class rille.WorkerBuffer
+--- @field read fun(self, offset?: integer, n?: integer): string from offset, 0 at first, to the end
+--- @field write fun(self, offset: integer, bytes: string): rille.WorkerBuffer
+--- @field load fun(self, cell: integer): integer cells are eight bytes each, from 1
+--- @field store fun(self, cell: integer, n: integer): rille.WorkerBuffer
+--- @field add fun(self, cell: integer, n?: integer): integer the new value; adds 1 by default
+--- @field exchange fun(self, cell: integer, n: integer): integer the value before
+--- @field compare_exchange fun(self, cell: integer, expected: integer, n: integer): boolean, integer the value before
+--- @operator len: integer
+
+--- A block of bytes that threads share, zero at first. Cells are changed atomically. It travels in messages.
 --- @type fun(size: integer): rille.WorkerBuffer
 worker.buffer = shared.buffer
 

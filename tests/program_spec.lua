@@ -120,6 +120,7 @@ describe("the program", function()
   it("leaves with os.exit's status; with true it cleans up first", function()
     assert.equal(7, select(2, sh "$R -e 'os.exit(7)'"))
     assert.equal(0, select(2, sh "$R -e 'os.exit(true)'"))
+    assert.same({ "", 0 }, { sh "$R -e 'os.exit(0, true)'" })
     local output, status = sh [[$R -e 'local _ <close> = setmetatable({}, {__close = function() print(1) end})
       os.exit(8, true)']]
     assert.equal(8, status)

@@ -158,7 +158,7 @@ static void on_done(void *ud, rille_call *call, rille_status status, lua_State *
     return;
   }
   int code = rille_exit_code(p->rt);
-  bool told = code == 13 || (status == RILLE_ECANCELED && code > 0);
+  bool told = code == 13 || status == RILLE_ECANCELED;  // by a signal, or os.exit(code, true)
   if (told) {
     p->next = p->line.count;
   } else if (status == RILLE_ETIMEOUT) {
