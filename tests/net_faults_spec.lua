@@ -80,3 +80,58 @@ describe("a failing system call", function()
     assert.matches("ok", output)
   end)
 end)
+
+-- A name with several addresses needs a hosts file of our own, and that a mount namespace.
+local namespaces = pcall(process.run, { "unshare", "-m", "true", check = true })
+
+describe("a name with two addresses", function()
+  if not namespaces then
+    pending "needs unshare(1) and the right to use it"
+    return
+  end
+
+  -- Runs a script where two.test is 127.0.0.1 and 127.0.0.3, in the order of getaddrinfo, and `port` is live on
+  -- the second.
+  local function run(body)
+    local dir <const>, _ <close> = fs.temp_dir()
+    fs.write(dir .. "/hosts", "127.0.0.1 two.test\n127.0.0.3 two.test\n")
+    fs.write(dir .. "/script.lua", preamble:format([[
+      local live <close> = net.listen("127.0.0.3", 0)
+      local port = live:address().port
+      local started = rille.now()
+      ]] .. body))
+    local script = ("mount --bind %s/hosts /etc/hosts && exec %s %s/script.lua"):format(dir, program, dir)
+    local r = process.run { "unshare", "-m", "sh", "-c", script, timeout = 20 }
+    return r.stdout .. r.stderr
+  end
+
+  it("is reached by the second at once if the first refuses", function()
+    assert.matches("^ok", run [[
+      local c <close> = net.connect("two.test", port)
+      assert(c:peer().host == "127.0.0.3" and rille.now() - started < 0.2)
+    ]])
+  end)
+
+  it("is reached by the second in under a second if the first is silent", function()
+    assert.matches("^ok", run [[
+      local silent <close> = net.listen("127.0.0.1", port, { backlog = 1 })
+      local held = {}
+      rille.move_on_after(0.1, function()
+        for i = 1, 8 do held[i] = net.connect("127.0.0.1", port) end
+      end)
+      started = rille.now()
+      local c <close> = net.connect("two.test", port)
+      assert(c:peer().host == "127.0.0.3", tostring(c:peer()))
+      local took = rille.now() - started
+      assert(took > 0.2 and took < 1, took)
+      for _, h in ipairs(held) do h:close() end
+    ]])
+  end)
+
+  it("raises the first one's error if both fail", function()
+    assert.matches("^ECONNREFUSED connect", run [[
+      live:close()
+      net.connect("two.test", port)
+    ]])
+  end)
+end)
