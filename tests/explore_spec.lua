@@ -64,7 +64,7 @@ describe("rille test", function()
     with_spec("it('is fine', function() end)", function(path)
       assert.matches("^ok 1 %- is fine\n1%.%.1\n# 1 passed", (sh("$R test -o TAP " .. path)))
       local xml = sh(("$R test -o junit %s"):format(path))
-      assert.matches("<testsuites [^>]*tests='1'.*<testcase name='is fine'.*</testsuites>", xml)
+      assert.matches("<testsuites [^>]*tests='1'.*<testcase [^>]*name='is fine'.*</testsuites>", xml)
     end)
   end)
 

@@ -18,7 +18,7 @@ static void set_arg(lua_State *L, const rille_options *o) {
 }
 
 // The host's own searcher, asked before every other but package.preload.
-static int host_search(lua_State *L) {
+int rl_host_search(lua_State *L) {
   const rille_options *o = &rl_runtime_of(L)->options;
   const char *name = luaL_checkstring(L, 1);
   if (!o->load_module(L, name, o->ud)) {
@@ -36,7 +36,7 @@ static void add_host_searcher(lua_State *L) {
     lua_geti(L, -1, i);
     lua_seti(L, -2, i + 1);
   }
-  lua_pushcfunction(L, host_search);
+  lua_pushcfunction(L, rl_host_search);
   lua_seti(L, -2, 2);
   lua_pop(L, 2);
 }

@@ -118,6 +118,7 @@ void rl_ops_orphan(rille_runtime *rt);  // the runtime is gone; the host still h
 void rl_runtime_stir(rille_runtime *rt);
 
 void rl_output_open(lua_State *L);
+int rl_host_search(lua_State *L);  // the host's searcher for require
 
 extern const struct rl_birth rl_host_birth;  // lua/host/birth.c: workers
 

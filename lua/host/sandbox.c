@@ -3,7 +3,7 @@
 #include "lua/host/sandbox.h"
 
 #include "lua/host/bounded.h"
-#include "lua/host/rille.h"
+#include "lua/host/runtime.h"
 #include "lua/host/stdlib.h"
 
 #include <lauxlib.h>
@@ -142,18 +142,18 @@ static int search_harmless(lua_State *L) {
 static void limit_searchers(lua_State *L) {
   lua_getglobal(L, "package");
   lua_getfield(L, -1, "searchers");
-  int searchers = lua_gettop(L);
-  bool past_ours = false;
-  for (lua_Integer i = 1, count = luaL_len(L, searchers); i <= count; i++) {
-    lua_geti(L, searchers, i);
-    if (lua_tocfunction(L, -1) == rl_stdlib_search) {
-      lua_pushcclosure(L, search_harmless, 1);
-      past_ours = true;
-    } else if (past_ours) {
-      lua_pushnil(L);
+  lua_Integer count = luaL_len(L, -1), kept = 1;
+  for (lua_Integer i = 2; i <= count; i++) {
+    lua_geti(L, -1, i);
+    lua_CFunction f = lua_tocfunction(L, -1);
+    lua_pushnil(L);
+    lua_seti(L, -3, i);
+    if (f == rl_stdlib_search) lua_pushcclosure(L, search_harmless, 1);
+    if (f == rl_stdlib_search || f == rl_host_search) {
+      lua_seti(L, -2, ++kept);
+    } else {
+      lua_pop(L, 1);
     }
-    lua_seti(L, searchers, i);
-    lua_settop(L, searchers);
   }
   lua_pop(L, 2);
   lua_pushnil(L);
