@@ -19,8 +19,6 @@ extern const int rl_stdlib_count;
 // The file of that name, or NULL.
 const rl_stdlib_file *rl_stdlib_find(const char *name);
 
-int rl_stdlib_search(lua_State *L);  // the searcher
-
 // Pushes the chunk of a file of stdlib/, or raises.
 // The searcher among package.searchers that knows rille's modules.
 int rl_stdlib_search(lua_State *L);

@@ -66,7 +66,7 @@ struct rl_loop {
   bool owns_uv, closing;
   uv_loop_t own;
 
-  rl_slab slab;      // records of tasks, scopes and ops
+  rl_slab slab;  // records of tasks, scopes and ops
   rl_closer *closers;
   void *resolver;    // of runtime/io
   rl_chunks chunks;  // spare blocks for reading
