@@ -57,7 +57,7 @@ local function start_thread(self, options, ...)
   self.calls = shared.channel(math.huge)
   self.inbox, self.outbox = shared.channel(INBOX), shared.channel(INBOX)
   return native.start({ memory = options.memory, stack = options.stack }, self.calls, self.inbox, self.outbox, nil,
-    options[1], ...)
+    { path = package.path, cpath = package.cpath }, options[1], ...)
 end
 
 --- Starts a worker: a thread that runs `target` in a Lua state of its own. A function runs with the arguments; of a

@@ -45,6 +45,21 @@ describe("worker.spawn", function()
     assert.equal('{"a":1}', w:call("encode", { a = 1 }))
   end)
 
+  it("looks for modules where its parent does", function()
+    local name = os.tmpname()
+    local file = assert(io.open(name .. ".lua", "w"))
+    file:write("return function(...) return select('#', ...), ... end")
+    file:close()
+    local dir, module = name:match "^(.*)/([^/]*)$"
+    local before = package.path
+    package.path = dir .. "/?.lua;" .. before
+    local ok, count, what = pcall(function() return worker.spawn(module, "hello"):join() end)
+    package.path = before
+    os.remove(name)
+    os.remove(name .. ".lua")
+    assert.same({ true, 1, "hello" }, { ok, count, what })
+  end)
+
   it("sends upvalues, recursion, shared variables and modules along", function()
     local json = require "rille.json"
     local floor, calls = math.floor, 0

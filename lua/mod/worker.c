@@ -183,7 +183,7 @@ static int start_new(lua_State *L, start **out) {
   rl_state *st = rl_state_of(L);
   if (!st->birth) return luaL_error(L, "this runtime makes no workers");
   rl_msg *arguments;
-  if (rl_msg_pack(L, 2, lua_gettop(L) - 1, "args", -4, 0, &arguments) < 0) return lua_error(L);
+  if (rl_msg_pack(L, 2, lua_gettop(L) - 1, "args", -5, 0, &arguments) < 0) return lua_error(L);
   start *s = calloc(1, sizeof *s);
   void *inherited = s ? st->birth->inherit(st) : NULL;
   if (!inherited) {

@@ -58,7 +58,8 @@ local function results_of(calls, answer, first, ...)
   return first
 end
 
-return function(calls, inbox, outbox, answer, target, ...)
+return function(calls, inbox, outbox, answer, paths, target, ...)
+  package.path, package.cpath = paths.path, paths.cpath
   local exit = os.exit
   os.exit = function(code) return exit(code, true) end  -- luacheck: ignore
   current.inbox, current.outbox = inbox, outbox

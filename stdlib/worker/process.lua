@@ -33,7 +33,7 @@ local function sender(conn, queue)
 end
 
 -- Of what follows a call's number and name, the first is args[1]; a worker's function is args[0].
-local FIRST = { start = -1, post = -2, send = 0 }
+local FIRST = { start = -2, post = -2, send = 0 }
 
 local function post(self, kind, ...)
   self.queue:send(string.pack("<s8", shared.pack(FIRST[kind] or 1, kind, ...)))
@@ -146,6 +146,6 @@ return function(worker, options, ...)
   worker.pid = child.pid
   rille.detach(sender, conn, self.queue)
   rille.detach(listen, self, worker.outbox)
-  post(self, "start", options[1], ...)
+  post(self, "start", { path = package.path, cpath = package.cpath }, options[1], ...)
   return self
 end
