@@ -6,6 +6,8 @@ local glob = require "rille.fs.glob"
 local options = require "rille.options"
 local watch = require "rille.fs.watch"
 
+local shield = require("rille.native.scope").shield
+
 local fs = {}
 
 --- A file that is open: a stream at one position, as `io` has it.
@@ -284,6 +286,12 @@ function fs.glob(pattern)
   return glob.find(fs, pattern)
 end
 
+local function remove_if_there(dir)
+  if native.exists(dir) then
+    native.remove(dir, { recursive = true })
+  end
+end
+
 --- A new empty directory that only this user can enter. The second value removes it, with all in
 --- it, when it is closed: `local dir, guard <close> = fs.temp_dir()`.
 --- @async
@@ -296,9 +304,7 @@ function fs.temp_dir(opts)
   opts = opts or {}
   local dir = native.temp_dir(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
   return dir, options.guard(function()
-    if native.exists(dir) then
-      native.remove(dir, { recursive = true })
-    end
+    shield(remove_if_there, dir) -- a cancellation that comes just now leaves nothing behind
   end)
 end
 

@@ -280,17 +280,30 @@ static int push_temp_file(lua_State *L, rl_pooled *work) {
   rl_push_file(L, fs->fd, &fs->st, fs->out);
   fs->fd = -1;
   lua_pushlstring(L, fs->out, fs->out_size);
+  fs->made = false;
   return 2;
 }
 
+static int push_temp_dir(lua_State *L, rl_pooled *work) {
+  push_out(L, work);
+  ((rl_fs *)work)->made = false;
+  return 1;
+}
+
+static int make_temp(lua_State *L, int (*call)(rl_fs *), const char *op,
+                     int (*finish)(lua_State *, rl_pooled *)) {
+  const char *dir = check_path(L, 1, op), *prefix = check_path(L, 2, op);
+  rl_fs *fs = new_job(L, call, dir, prefix);
+  fs->work.stays = true;  // so that what was made for a cancelled task is gone when it goes on
+  return rl_pooled_wait(L, &fs->work, finish);
+}
+
 static int fs_temp_file(lua_State *L) {
-  const char *dir = check_path(L, 1, "open"), *prefix = check_path(L, 2, "open");
-  return rl_pooled_wait(L, &new_job(L, rl_fs_temp_file, dir, prefix)->work, push_temp_file);
+  return make_temp(L, rl_fs_temp_file, "open", push_temp_file);
 }
 
 static int fs_temp_dir(lua_State *L) {
-  const char *dir = check_path(L, 1, "mkdir"), *prefix = check_path(L, 2, "mkdir");
-  return rl_pooled_wait(L, &new_job(L, rl_fs_temp_dir, dir, prefix)->work, push_out);
+  return make_temp(L, rl_fs_temp_dir, "mkdir", push_temp_dir);
 }
 
 // --- directories

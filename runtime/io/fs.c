@@ -34,6 +34,7 @@ rl_fs *rl_fs_new(int (*call)(rl_fs *), const char *path, const char *to) {
 
 void rl_fs_drop(rl_pooled *work) {
   rl_fs *fs = (rl_fs *)work;
+  if (fs->made) remove(fs->out);
   if (fs->fd >= 0) close(fs->fd);
   free(fs->where);
   free(fs->out);
@@ -165,6 +166,7 @@ static int make_temp(rl_fs *fs, const char *op, mode_t mode, bool directory) {
     return got;
   }
   fs->out_size = strlen(fs->out);
+  fs->made = true;
   if (!directory) fs->fd = got;
   return 0;
 }

@@ -23,6 +23,7 @@ struct rl_fs {
   uint64_t limit;  // bytes to read at most
   char *out;       // bytes read or a path made, from malloc
   size_t out_size;
+  bool made;       // `out` is a new file or directory, to be removed unless someone takes it
   int fd;          // a result: an open file; -1: none
   struct stat st;  // a result: of stat, and of the open file
 };
@@ -35,7 +36,7 @@ enum {
 
 // A closed job for `call` on copies of `path` and `to` (or NULL). NULL when memory is out.
 rl_fs *rl_fs_new(int (*call)(rl_fs *), const char *path, const char *to);
-void rl_fs_drop(rl_pooled *work);  // closes an `fd` nobody took
+void rl_fs_drop(rl_pooled *work);  // closes an `fd` nobody took, removes what was made for nobody
 
 // True for what a pool thread must not wait on: FIFOs, sockets and terminals are polled by the
 // loop.

@@ -97,6 +97,7 @@ int main(void) {
   rl_fs *dir = rl_fs_new(rl_fs_temp_dir, "/tmp", "rille-fs-test-");
   EXPECT(run(dir) == 0);
   root = dir->out;
+  dir->made = false;
   test_contents();
   test_blame();
   test_tree();
