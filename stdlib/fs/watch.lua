@@ -27,33 +27,54 @@ end
 
 Watch.__close = Watch.close
 
+local function event(kind, file, directory)
+  return { type = kind, path = file, directory = directory }
+end
+
+local function is_gone(err)
+  local code = type(err) == "table" and err.code
+  return code == "ENOENT" or code == "ENOTDIR"
+end
+
 local function watch_directory(self, dir)
   local ok, number = pcall(self.inotify.add, self.inotify, dir, CHANGES | native.ONLYDIR | native.DONT_FOLLOW)
   if ok then
     self.paths[number] = dir
     self.numbers[dir] = number
-  elseif type(number) ~= "table" or not (number.code == "ENOENT" or number.code == "ENOTDIR") then
+  elseif not is_gone(number) then
     error(number, 0)
   end
   return ok
 end
 
--- A new directory may have filled before it was watched: what is in it is told as created, once.
-local function watch_new(self, dir)
+local function names_in(self, dir)
+  local names = {}
+  local ok, err = pcall(function()
+    for name, kind in self.fs.list(dir) do
+      names[name] = kind
+    end
+  end)
+  if not ok and not is_gone(err) then
+    error(err, 0)
+  end
+  return names
+end
+
+-- Watches a directory and all below it. Each is watched before it is listed: what appears meanwhile is in the list, or
+-- told by inotify, or both. With `tell`, what is in the lists is told as created, once.
+local function scan(self, dir, tell)
   if not watch_directory(self, dir) then
     return
   end
-  local ok, err = pcall(function()
-    for file, kind in self.fs.walk(dir) do
+  for name, kind in pairs(names_in(self, dir)) do
+    local file = path.join(dir, name)
+    if tell then
       self.told[file] = true
-      self.queue[#self.queue + 1] = { type = "create", path = file, directory = kind == "directory" }
-      if kind == "directory" then
-        watch_directory(self, file)
-      end
+      self.queue[#self.queue + 1] = event("create", file, kind == "directory")
     end
-  end)
-  if not ok and not (type(err) == "table" and err.code == "ENOENT") then
-    error(err, 0)
+    if kind == "directory" then
+      scan(self, file, tell)
+    end
   end
 end
 
@@ -87,10 +108,6 @@ local function moved_to(self, cookie)
   self.held = { number, mask, other, name }
 end
 
-local function event(kind, file, directory)
-  return { type = kind, path = file, directory = directory }
-end
-
 local function on_self(self, dir, mask)
   if dir ~= self.root then
     return nil  -- the directory above tells of it
@@ -105,12 +122,12 @@ local function on_self(self, dir, mask)
 end
 
 local function on_create(self, file, directory)
-  if directory and self.recursive then
-    watch_new(self, file)
-  end
   if self.told[file] then
     self.told[file] = nil
     return nil
+  end
+  if directory and self.recursive then
+    scan(self, file, true)
   end
   return event("create", file, directory)
 end
@@ -205,11 +222,7 @@ function watch.open(fs, file, recursive)
   local number = self.inotify:add(file, CHANGES)
   self.paths[number], self.numbers[file] = file, number
   if self.recursive then
-    for found, kind in fs.walk(file) do
-      if kind == "directory" then
-        watch_directory(self, found)
-      end
-    end
+    scan(self, file, false)
   end
   self.opened = true
   return self
