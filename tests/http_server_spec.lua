@@ -433,3 +433,37 @@ describe("a thousand slow clients", function()
     for _ = 1, 20 do assert.matches("quick$", get(server, "/")) end
   end)
 end)
+
+describe("a client that stops reading", function()
+  it("is nobody's error", function()
+    local told = 0
+    local server <close> = serve(function() return ("x"):rep(1 << 24) end, { on_error = function() told = told + 1 end })
+    for _ = 1, 3 do
+      local conn = net.connect("127.0.0.1", server.port)
+      conn:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+      conn:read()
+      conn:close()
+    end
+    rille.timeout(2, function()
+      while server:stats().open > 0 do rille.sleep(0.01) end
+    end)
+    assert.equal(0, told)
+  end)
+end)
+
+describe("a server with room for two", function()
+  it("lets a third wait its turn", function()
+    local server <close> = serve(function() return "served" end, { max_connections = 2 })
+    local first, second = net.connect("127.0.0.1", server.port), net.connect("127.0.0.1", server.port)
+    first:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    second:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    first:read()
+    second:read()
+    local third = rille.async(get)(server, "/")
+    rille.sleep(0.01)
+    assert.not_equal("done", third:status())
+    first:close()
+    assert.matches("served$", third:await())
+    second:close()
+  end)
+end)

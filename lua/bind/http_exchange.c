@@ -118,7 +118,9 @@ static int finish_stream(lua_State *L, rl_http_box *b) {
 }
 
 static void check_out(lua_State *L, rl_http_conn *c, int err) {
-  if (err < 0) rl_stream_raise(L, c->stream, err, "respond");
+  if (err >= 0) return;
+  c->lost = true;
+  rl_stream_raise(L, c->stream, err, "respond");
 }
 
 // A piece of a streamed body is at the top.

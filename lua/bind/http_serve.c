@@ -136,7 +136,7 @@ static int end_exchange(lua_State *L, rl_http_box *b) {
   int body = rl_http_conn_finish(c);
   if (body == 0) return rl_await(L, &c->op, skipped_k, 0);
   if (body < 0) return hang_up(L, c, true);
-  if (c->last) return hang_up(L, c, false);
+  if (c->last) return hang_up(L, c, rl_stream_len(c->stream) > 0);
   if (rl_buf_len(&c->out) >= RL_HTTP_OUT_HIGH) return send_all(L, c, step_k);
   if (--rl_state_of(L)->budget <= 0) return rl_no_wait(L, step_k, 0);
   return NEXT;
@@ -200,6 +200,7 @@ static int error_told_k(lua_State *L, int status, lua_KContext mark) {
 // An answer that was not begun can still be another one; one that was begun is cut off.
 static int fail(lua_State *L, rl_http_box *b) {
   rl_http_conn *c = &b->conn;
+  if (c->lost) return 0;  // a client that went away is nobody's error
   if (c->mark != SIZE_MAX && !c->committed) c->out.tail = c->out.head + c->mark;
   if (c->committed) c->last = true;
   int status = status_of_failure(L, b);

@@ -89,6 +89,7 @@ typedef struct rl_http_conn {
   bool registered;
   bool fresh;  // no head has come yet
   bool flushing;
+  bool lost;       // the client takes no more
   bool committed;  // a part of the answer may be on its way
   size_t mark;     // bytes of `out` before the answer, while it is being put there
 } rl_http_conn;

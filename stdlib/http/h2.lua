@@ -63,6 +63,7 @@ local function serve_one(server, request, out)
   local held <close> = out
   local ok, err = pcall(function() respond(out, request, resolve(server._handler(request), request)) end)
   if ok then return held end
+  if type(err) == "table" and err.op == "respond" then return end -- the client went away
   local answer = on_failure(server, out, request, err)
   if answer then pcall(respond, out, request, answer) end
 end

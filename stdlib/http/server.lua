@@ -103,6 +103,7 @@ end
 
 function Server:_accept(group)
   local room = self._max and rille.semaphore(self._max)
+  local told = -math.huge
   while true do
     if room then room:acquire() end
     local ok, stream = pcall(self._listener.accept, self._listener)
@@ -115,13 +116,13 @@ function Server:_accept(group)
       end)
     elseif self._stopping or stream.code == "CLOSED" then
       return
-    elseif room then
-      room:release()
-      self:_report(stream)
-      rille.sleep(0.1)
     else
-      self:_report(stream)
-      rille.sleep(0.1)
+      if room then room:release() end
+      if rille.now() - told >= 1 then -- at most once a second, also where files have run out
+        told = rille.now()
+        self:_report(stream)
+      end
+      rille.sleep(0.05)
     end
   end
 end
@@ -138,7 +139,6 @@ function Server:_run()
   while not group do rille.yield() end
   rille.catch_cancel(self._accept, self, group)
   self:close()
-  self._native:drain()
   ended:set()
   rille.catch_cancel(rille.move_on_after, self._grace, keeper.await, keeper)
   group:cancel { grace = 1 }
@@ -163,6 +163,7 @@ function Server:close()
   self._stopping = true
   self._halt:set()
   self._listener:close()
+  self._native:drain()
 end
 
 Server.__close = Server.close
