@@ -58,6 +58,13 @@ static int furnish(lua_State *L) {
   return 0;
 }
 
+// The host hears what no status can say.
+static void log_error(const rille_options *o, const char *what, int err) {
+  char message[160];
+  int length = snprintf(message, sizeof message, "%s: %s", what, uv_strerror(err));
+  if (o->log) o->log(o->ud, RILLE_LOG_ERROR, message, (size_t)length);
+}
+
 static rille_status open_state(rille_runtime *rt) {
   const rille_options *o = &rt->options;
   rl_state_options so = {.uv = o->loop,
@@ -67,7 +74,10 @@ static rille_status open_state(rille_runtime *rt) {
                          .pool_threads = o->pool_threads,
                          .no_env = o->flags & RILLE_NO_ENV};
   int err = rl_state_init(&rt->st, &so);
-  if (err < 0) return err == UV_ENOMEM ? RILLE_ENOMEM : RILLE_EERROR;
+  if (err < 0) {
+    log_error(o, "cannot make an event loop", err);
+    return err == UV_ENOMEM ? RILLE_ENOMEM : RILLE_EERROR;
+  }
   rt->st.host = rt;
   rt->st.birth = &rl_host_birth;
   if (o->on_unhandled) rt->st.report = report_unhandled;

@@ -226,6 +226,11 @@ static bool add_bundle(program *p, rl_bundle *bundle) {
   return ok;
 }
 
+static void on_log(void *ud, int level, const char *message, size_t length) {
+  (void)level, (void)length;
+  complain(ud, message);
+}
+
 int rl_program_main(int argc, char **argv) {
   open_closed_descriptors();
   program p = {.name = "rille", .argc = argc, .argv = argv};
@@ -239,9 +244,11 @@ int rl_program_main(int argc, char **argv) {
   rille_options_init(&o, sizeof o);
   o.flags = RILLE_DEADLOCKS | (p.line.no_env ? RILLE_NO_ENV : 0);
   o.memory_limit = p.line.memory_limit;
+  o.log = on_log;
+  o.ud = &p;
   rille_status err = rille_new(&o, &p.rt);
   if (err != RILLE_OK) {
-    complain(&p, rille_strerror(err));
+    if (err != RILLE_EERROR) complain(&p, rille_strerror(err));
     return 1;
   }
   if (p.line.version) print_version();

@@ -19,10 +19,10 @@ extern const int rl_stdlib_count;
 // The file of that name, or NULL.
 const rl_stdlib_file *rl_stdlib_find(const char *name);
 
-// Pushes the chunk of a file of stdlib/, or raises.
 // The searcher among package.searchers that knows rille's modules.
 int rl_stdlib_search(lua_State *L);
 
+// Pushes the chunk of a file of stdlib/, or raises.
 int rl_stdlib_load(lua_State *L, const char *file);
 
 // Adds the searcher for "rille" and "rille.*" to package.searchers. `directory`, if not NULL, is
