@@ -1,5 +1,6 @@
 --- net.serve: a task for each connection.
 local rille = require "rille"
+local native = require "rille.native.net"
 
 local known = { max_connections = true, on_error = true, tls = true, handshake_timeout = true }
 
@@ -40,33 +41,27 @@ local function traceback(err)
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
--- A connection over TLS: the handshake, then the handler.
-local function secured(server, conn)
-  local options = server.options
-  local stream <close> =
-    rille.timeout(options.handshake_timeout or 10, require("rille.tls").server, conn, options.tls)
-  server.handler(stream)
-end
-
--- A connection's task. Few frames, for the sake of its memory while it is idle.
-local function attend(server, conn)
-  local _ <close> = server.leaving
-  local raw <close> = conn
-  local ok, err
-  if server.options.tls then
-    ok, err = xpcall(secured, traceback, server, raw)
-  else
-    ok, err = xpcall(server.handler, traceback, raw)
+-- A handler for connections over TLS: the handshake, then `handler`.
+local function secured(handler, options)
+  return function(conn)
+    local stream <close> =
+      rille.timeout(options.handshake_timeout or 10, require("rille.tls").server, conn, options.tls)
+    handler(stream)
   end
-  if ok then return end
-  ok, err = xpcall(server.fail, traceback, err, conn)
-  if not ok then report(err) end
 end
 
-local function left(server)
-  server.count = server.count - 1
-  if server.slots then server.slots:release() end
-  if server.count == 0 then server.idle:set() end
+-- What a connection's task runs.
+local function attendant(server, handler, fail)
+  local function left()
+    server.count = server.count - 1
+    if server.slots then server.slots:release() end
+    if server.count == 0 then server.idle:set() end
+  end
+  local function tell(err, conn)
+    local ok, second = xpcall(fail, traceback, err, conn)
+    if not ok then report(second) end
+  end
+  return native.attendant(traceback, handler, left, tell)
 end
 
 local function accept_all(listener, server)
@@ -76,7 +71,7 @@ local function accept_all(listener, server)
     local ok, conn = pcall(listener.accept, listener)
     if ok then
       server.count = server.count + 1
-      server.connections:spawn(attend, server, conn)
+      server.connections:spawn(server.attend, conn)
     else
       if server.slots then server.slots:release() end
       if conn.code == "CLOSED" then return end
@@ -120,9 +115,9 @@ local function serve(listener, handler, options)
     error("bad argument #2 to 'serve' (function expected, got " .. type(handler) .. ")", 2)
   end
   local most = options.max_connections
-  local server = { handler = handler, options = options, count = 0, idle = rille.event(), over = rille.event(),
-    fail = options.on_error or report, slots = most and rille.semaphore(most) }
-  server.leaving = setmetatable({}, { __close = function() left(server) end })
+  local server = { count = 0, idle = rille.event(), over = rille.event(), slots = most and rille.semaphore(most) }
+  if options.tls then handler = secured(handler, options) end
+  server.attend = attendant(server, handler, options.on_error or report)
   rille.group(function(g)
     server.connections = g:start(shelter(server))
     local ok, err = rille.catch_cancel(accept_all, listener, server)

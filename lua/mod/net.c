@@ -3,6 +3,7 @@
 #include "lua/bind/address.h"
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/scope.h"
 #include "lua/bind/stream.h"
 #include "runtime/io/dial.h"
 #include "runtime/io/dns.h"
@@ -247,6 +248,48 @@ static int listener_accepted(lua_State *L) {
   return 1;
 }
 
+// Attending to a connection: the body of a task of net.serve, in C because a Lua function, xpcall
+// and its call take more stack than an idle connection is worth.
+
+static int told(lua_State *L, int status, lua_KContext ctx) {
+  (void)L, (void)status, (void)ctx;
+  return 0;
+}
+
+static int attended(lua_State *L, int status, lua_KContext mark) {
+  bool failed = status != LUA_OK && status != LUA_YIELD;
+  rl_stream *s = rl_test_stream(L, 1);
+  if (s) rl_stream_close(s);
+  lua_pushvalue(L, lua_upvalueindex(3));
+  lua_call(L, 0, 0);
+  rl_protect_done(L, mark, false);  // a cancellation goes on
+  if (!failed) return 0;
+  lua_pushvalue(L, lua_upvalueindex(4));
+  lua_insert(L, -2);
+  lua_pushvalue(L, 1);
+  lua_callk(L, 2, 0, 0, told);
+  return 0;
+}
+
+static int attend(lua_State *L) {  // (connection)
+  lua_settop(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_pushvalue(L, 1);
+  lua_KContext mark = rl_protect_mark(L);
+  return attended(L, lua_pcallk(L, 1, 0, 2, mark, attended), mark);
+}
+
+// (traceback, handler(connection), left(), tell(error, connection)) -> attend(connection): runs the
+// handler, closes the connection, and calls `left`, which does not wait; then `tell` if the handler
+// failed.
+static int net_attendant(lua_State *L) {
+  for (int i = 1; i <= 4; i++) luaL_checktype(L, i, LUA_TFUNCTION);
+  lua_settop(L, 4);
+  lua_pushcclosure(L, attend, 4);
+  return 1;
+}
+
 // Addresses
 
 typedef int (*tcp_name)(const uv_tcp_t *, struct sockaddr *, int *);
@@ -364,11 +407,9 @@ static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
 static const rl_class conn_class = {"rille.Connection", sizeof(conn), conn_methods};
 static const rl_class listener_class = {"rille.Listener", sizeof(listener), listener_methods};
 
-static const luaL_Reg functions[] = {{"connect", net_connect},
-                                     {"listen", net_listen},
-                                     {"listen_path", net_listen_path},
-                                     {"wall_clock", net_wall_clock},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {{"connect", net_connect},         {"listen", net_listen},
+                                     {"listen_path", net_listen_path}, {"attendant", net_attendant},
+                                     {"wall_clock", net_wall_clock},   {NULL, NULL}};
 
 int rl_open_net(lua_State *L) {
   rl_class_open(L, &conn_class);
