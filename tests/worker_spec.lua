@@ -85,14 +85,14 @@ describe("worker.spawn", function()
     local cases = {
       ["args[2].callback: a C function"] = { 1, { callback = print } },
       ["args[1]: a coroutine"] = { coroutine.create(none) },
-      ["args[1][3][\"a b\"]: a userdata"] = { { 1, 2, { ["a b"] = io.stdout } } },
+      ["args[1][3][\"a b\"]: a userdata (FILE*)"] = { { 1, 2, { ["a b"] = io.stdout } } },
       ["args[1].t: a table with a metatable"] = { { t = setmetatable({}, {}) } },
     }
     for message, args in pairs(cases) do
       assert.equal(message, refused(worker.spawn, none, table.unpack(args)).message)
     end
     local file = io.stdout
-    assert.equal("function: upvalue 'file': a userdata", refused(worker.spawn, function() return file end).message)
+    assert.equal("function: upvalue 'file': a userdata (FILE*)", refused(worker.spawn, function() return file end).message)
     assert.matches("a function or a module", tostring(refused(worker.spawn, 5)))
     assert.matches("unknown option 'memroy'", tostring(refused(worker.spawn, { none, memroy = 1 })))
   end)

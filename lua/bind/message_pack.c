@@ -171,14 +171,24 @@ static bool put_shared(packer *p, rl_shared *s) {
   return true;
 }
 
+static bool refuse_userdata(packer *p, int index, const step *path) {
+  lua_State *L = p->L;
+  char what[80] = "a userdata";
+  if (luaL_getmetafield(L, index, "__name") != LUA_TNIL) {
+    if (lua_type(L, -1) == LUA_TSTRING)
+      snprintf(what, sizeof what, "a userdata (%.50s)", lua_tostring(L, -1));
+    lua_pop(L, 1);
+  }
+  return refuse(p, RL_INVALID, path, what);
+}
+
 static bool pack_userdata(packer *p, int index, const step *path) {
   lua_State *L = p->L;
-  if (luaL_getmetafield(L, index, "__shared") == LUA_TNIL)
-    return refuse(p, RL_INVALID, path, "a userdata");
+  if (luaL_getmetafield(L, index, "__shared") == LUA_TNIL) return refuse_userdata(p, index, path);
   bool ours = lua_tocfunction(L, -1) != NULL && lua_rawlen(L, index) >= sizeof(rl_shared_box);
   lua_pop(L, 1);
   rl_shared_box *box = lua_touserdata(L, index);
-  if (!ours) return refuse(p, RL_INVALID, path, "a userdata");
+  if (!ours) return refuse_userdata(p, index, path);
   if (!box->shared) return refuse(p, RL_CLOSED, path, "it is closed");
   if (p->flat) return refuse(p, RL_INVALID, path, "shared between threads, not between processes");
   return put_shared(p, box->shared);
