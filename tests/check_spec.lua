@@ -1,7 +1,6 @@
 -- rille check, rille types.
 local fs = require "rille.fs"
 local program = arg[-1]
-local rille = require "rille"
 
 local function sh(command)
   local pipe = assert(io.popen(("R=%s; { %s ; } 2>&1"):format(program, command)))

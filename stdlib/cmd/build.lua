@@ -33,14 +33,11 @@ end
 
 -- The modules that a source requires by a literal name; `dynamic(line)` is told of the others.
 local function requires(text, dynamic)
-  local names, plain, line = {}, {}, 0
+  local names, line = {}, 0
   for content in (text .. "\n"):gmatch "(.-)\n" do
     line = line + 1
     for name in content:gmatch "%f[%w_]require%s*%(?%s*[\"']([^\"']+)[\"']" do
       names[#names + 1] = { name = name, line = line }
-    end
-    for _ in content:gmatch "%f[%w_]require%s*%(?%s*[\"'][^\"']+[\"']" do
-      plain[line] = (plain[line] or 0) + 1
     end
   end
   local previous, calls = nil, 0
