@@ -190,7 +190,7 @@ static int file_close(lua_State *L) {
   rl_stream_ref(s);
   rl_stream_close(s);
   bool open = rl_stream_is_file(s) && rl_file_of(s)->fd >= 0;
-  rl_stream_unref(s);  // the box keeps its own
+  rl_stream_unref(s);                                   // the box keeps its own
   if (!open || unwinding || !rl_can_wait(L)) return 0;  // no checkpoint: closing never raises one
   rl_file *f = rl_file_of(s);
   if (!rl_file_wait_closed(f, rl_current(L))) return 0;
