@@ -5,6 +5,7 @@ complete -c rille -s i -d 'go interactive'
 complete -c rille -s l -x -d 'require a module'
 complete -c rille -s v -d 'show the version'
 complete -c rille -l watch -d 'run again on a change'
+complete -c rille -l inspect -d "serve a page that shows tasks"
 complete -c rille -l trace -r -d 'write trace events'
 complete -c rille -l profile -r -d 'sample stacks'
 complete -c rille -l warn-blocking -x -d 'say what holds up the loop'

@@ -83,14 +83,29 @@ static void set_pool(lua_State *L, rl_pool *p) {
 }
 
 // Steps by how long they lasted: lag[i] lasted less than 2^i microseconds; once statistics are on.
-static void set_lag(lua_State *L, const rille_runtime *rt) {
+static void set_lag(lua_State *L, rille_runtime *rt) {
   lua_createtable(L, RL_LAG_BUCKETS, 1);
   for (int i = 0; i < RL_LAG_BUCKETS; i++) {
     lua_pushinteger(L, (lua_Integer)rt->lag[i]);
     lua_rawseti(L, -2, i + 1);
   }
   set_number(L, "max", (lua_Number)rt->lag_max / 1e9);
+  set_number(L, "recent", (lua_Number)rt->lag_recent / 1e9);
+  rt->lag_recent = 0;
   lua_setfield(L, -2, "lag");
+}
+
+static void set_slowest(lua_State *L, const rille_runtime *rt) {
+  lua_newtable(L);
+  for (int i = 0; i < RL_SLOWEST && rt->slowest[i].lasted; i++) {
+    lua_createtable(L, 0, 3);
+    set_number(L, "seconds", (lua_Number)rt->slowest[i].lasted / 1e9);
+    set_integer(L, "task", rt->slowest[i].task);
+    lua_pushstring(L, rl_site_text(&rt->st, rt->slowest[i].site));
+    lua_setfield(L, -2, "spawned_at");
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "slowest");
 }
 
 static int program_stats(lua_State *L) {
@@ -117,6 +132,7 @@ static int program_stats(lua_State *L) {
              (lua_Number)usage.ru_stime.tv_sec + (lua_Number)usage.ru_stime.tv_usec / 1e6);
   set_pool(L, &st->cpu);
   set_lag(L, rt);
+  set_slowest(L, rt);
   return 1;
 }
 

@@ -25,6 +25,7 @@ static bool usage(const char *program, const char *complaint, const char *subjec
           "  --watch           (first) run the script again whenever a Lua file changes\n"
           "  --trace FILE      write what tasks do as trace events (Perfetto, chrome://tracing)\n"
           "  --profile FILE    write sampled stacks, collapsed, and FILE.speedscope.json\n"
+          "  --inspect[=HOST:PORT]  serve a page that shows what tasks do (127.0.0.1:9230)\n"
           "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
           "  --timeout=S       cancel the script after S seconds\n"
           "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
@@ -79,6 +80,11 @@ static int read_file_option(rl_command_line *line, char **word) {
 }
 
 static bool read_long(rl_command_line *line, const char *option) {
+  if (strcmp(option, "--inspect") == 0 || strncmp(option, "--inspect=", 10) == 0) {
+    add(line, RL_STEP_INSPECT, option[9] ? option + 10 : "", NULL);
+    line->inspect = true;
+    return true;
+  }
   if (strncmp(option, "--timeout=", 10) == 0) return read_timeout(line, option + 10);
   if (strncmp(option, "--warn-blocking=", 16) == 0) return read_blocking(line, option + 16);
   if (strncmp(option, "--max-memory=", 13) == 0) return read_memory(line, option + 13);
@@ -179,7 +185,7 @@ bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
   int script = read_options(line, argv);
   if (script < 0) return false;
   line->script = script < argc ? script : argc;
-  bool asked = line->count > 0;
+  bool asked = line->count > line->inspect;
   if (script < argc) {
     const char *word = argv[script];
     bool command = script == 1 && is_command(word);

@@ -89,6 +89,13 @@ static int push_step(program *p, const rl_step *step) {
       lua_getglobal(L, "require");
       lua_pushliteral(L, "rille.repl");
       return 1;
+    case RL_STEP_INSPECT: {
+      static const char start[] = "require 'rille.inspector'(...)";
+      status = rille_load(p->rt, start, sizeof start - 1, "=(inspect)");
+      if (status != RILLE_OK) return -1;
+      lua_pushstring(L, step->text);
+      return 1;
+    }
     case RL_STEP_CODE:
       status = rille_load(p->rt, step->text, strlen(step->text), step->chunk);
       break;

@@ -14,7 +14,8 @@ typedef enum {
   RL_STEP_FILE,
   RL_STEP_COMMAND,
   RL_STEP_REPL,
-  RL_STEP_BUNDLE  // the program built into this executable
+  RL_STEP_INSPECT,  // text: HOST:PORT, or ""
+  RL_STEP_BUNDLE    // the program built into this executable
 } rl_step_kind;
 
 typedef struct rl_step {
@@ -27,7 +28,7 @@ typedef struct rl_command_line {
   rl_step *steps;
   int count;
   int script;  // index in argv of the script's name; argc if there is none
-  bool version, no_env, warnings, interactive;
+  bool version, no_env, warnings, interactive, inspect;
   uint64_t timeout_ns;
   size_t memory_limit;
   rl_seeing_options seeing;

@@ -16,7 +16,7 @@ typedef struct rl_port {
   rille_runtime *rt;  // NULL once it is closed to posts
 } rl_port;
 
-enum { RL_LAG_BUCKETS = 24 };
+enum { RL_LAG_BUCKETS = 24, RL_SLOWEST = 8 };
 
 typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_DRAINING, RL_LIFE_CLOSED } rl_life;
 
@@ -59,7 +59,11 @@ struct rille_runtime {
   struct rl_profile *profile;
   rl_probe probe;  // the step that runs
   uint64_t step_began, step_cpu;
-  uint64_t steps, busy, lag_max, lag[RL_LAG_BUCKETS];
+  uint64_t steps, busy, lag_max, lag_recent, lag[RL_LAG_BUCKETS];
+  struct {
+    uint64_t lasted, task;
+    int site;
+  } slowest[RL_SLOWEST];  // the longest first
 };
 
 static inline rille_runtime *rl_runtime_of(lua_State *L) { return rl_state_of(L)->host; }

@@ -18,12 +18,23 @@ static void begin(rl_probe *probe, rl_ltask *t, bool fresh) {
   if (rt->tracing) rl_tracing_begin(rt, t, fresh);
 }
 
+static void note_slow(rille_runtime *rt, const rl_ltask *t, uint64_t lasted) {
+  int at = RL_SLOWEST - 1;
+  if (lasted <= rt->slowest[at].lasted) return;
+  for (; at > 0 && rt->slowest[at - 1].lasted < lasted; at--) rt->slowest[at] = rt->slowest[at - 1];
+  rt->slowest[at].lasted = lasted;
+  rt->slowest[at].task = t->id;
+  rt->slowest[at].site = t->site;
+}
+
 static void count(rille_runtime *rt, rl_ltask *t) {
   uint64_t lasted = uv_hrtime() - rt->step_began;
   int bucket = 0;
   while (bucket < RL_LAG_BUCKETS - 1 && lasted >= UINT64_C(1000) << bucket) bucket++;
   rt->lag[bucket]++;
   if (lasted > rt->lag_max) rt->lag_max = lasted;
+  if (lasted > rt->lag_recent) rt->lag_recent = lasted;
+  note_slow(rt, t, lasted);
   rt->steps++;
   rt->busy += lasted;
   t->cpu += thread_time() - rt->step_cpu;
