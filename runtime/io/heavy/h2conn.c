@@ -221,15 +221,15 @@ static void enqueue(rl_h2conn *c, rl_h2stream *s) {
 }
 
 // Frames that carry nothing are paid from a credit that comes back with time.
-static bool spend(rl_h2conn *c) {
+static bool spend(rl_h2conn *c, uint32_t price) {
   uint64_t now = rl_loop_now(c->loop), back = (now - c->refilled) * RL_H2_FRAMES_RATE / SECOND;
   if (back) {
     c->credit =
         back > RL_H2_FRAMES_BURST - c->credit ? RL_H2_FRAMES_BURST : c->credit + (uint32_t)back;
     c->refilled = now;
   }
-  if (c->credit == 0) return false;
-  c->credit--;
+  if (c->credit < price) return false;
+  c->credit -= price;
   return true;
 }
 
@@ -244,7 +244,7 @@ static bool carries_nothing(const nghttp2_frame *frame) {
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
   rl_h2conn *c = user;
-  if (carries_nothing(frame) && !spend(c)) {
+  if (carries_nothing(frame) && !spend(c, frame->hd.type == NGHTTP2_RST_STREAM ? 2 : 1)) {
     nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
   }
