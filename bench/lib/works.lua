@@ -82,7 +82,7 @@ return {
     },
   },
   {
-    group = "core", name = "timers", args = { 50000 }, full = { 100000 }, slow = { asyncio = 0.1, uvloop = 0.1 },
+    group = "core", name = "timers", args = { 30000 }, full = { 100000 }, slow = { asyncio = 0.1, uvloop = 0.1 },
     metrics = ns,
     reach = { { metric = "ns", at_most = 2000 } },
   },
@@ -136,7 +136,7 @@ return {
     reach = { { metric = "gb_s", at_least = 0.95, times = "c" }, { metric = "late_ms", at_most = 3 } },
   },
   {
-    group = "cpu", name = "worker", args = { 50000, 4 },
+    group = "cpu", name = "worker", args = { 30000, 3 },
     metrics = {
       { key = "us", unit = "us msg" },
       { key = "start_us", unit = "us start" },
