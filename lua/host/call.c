@@ -66,7 +66,7 @@ static int explain(lua_State *co, const rille_call *call) {
 static rille_status status_of(const rille_call *call, lua_State *co, rl_ended how) {
   if (how == RL_ENDED_OK) return RILLE_OK;
   rille_runtime *rt = call->rt;
-  int interrupt = atomic_exchange(&rt->interrupt, 0);
+  int interrupt = rl_limits_take(rt);
   if (interrupt) return (rille_status)interrupt;
   if (call->deadlocked) return RILLE_EERROR;
   if (how == RL_ENDED_CANCELLED) {

@@ -144,6 +144,8 @@ rille_runtime *rl_limits_enter(rille_runtime *rt) {
     rt->st.before_resume = NULL;
     if (m) m->used = 0;
   }
+  int why = atomic_load(&rt->interrupt);  // of memory, whoever asks for more hears by itself
+  if (why && why != RILLE_ENOMEM) rt->st.before_resume = arm;
   if (!m) return outer;
   uint64_t limit = rt->options.cpu_limit_ns;
   if (m->used >= limit) exhaust(rt);
@@ -158,4 +160,11 @@ void rl_limits_leave(rille_runtime *rt, rille_runtime *outer) {
   if (!m) return;
   set_timer(m, 0);
   m->used += cpu_now() - m->began;
+}
+
+int rl_limits_take(rille_runtime *rt) {
+  const rl_meter *m = rt->meter;
+  int why = atomic_exchange(&rt->interrupt, 0);
+  if (!m || m->used < rt->options.cpu_limit_ns) rt->st.before_resume = NULL;
+  return why;
 }

@@ -225,8 +225,9 @@ RILLE_API int rille_msg_push(lua_State *, const rille_msg *);
 RILLE_API rille_msg *rille_msg_ref(rille_msg *); /* any thread */
 RILLE_API void rille_msg_unref(rille_msg *);     /* any thread; NULL is fine */
 
-/* Any thread, and signal handlers. Stops the Lua code that runs now: the running call ends with
- * `why`. */
+/* Any thread, and signal handlers. Stops the Lua code that runs now: its call ends with `why`. It
+ * takes SIGURG on the loop's thread; a runtime with RILLE_NO_SIGNALS and without a CPU limit leaves
+ * that alone, and stops only what runs next. */
 RILLE_API void rille_interrupt(rille_runtime *, rille_status why);
 
 #ifdef __cplusplus

@@ -109,6 +109,7 @@ int rl_limits_open(rille_runtime *rt);
 void rl_limits_close(rille_runtime *rt);
 rille_runtime *rl_limits_enter(rille_runtime *rt);
 void rl_limits_leave(rille_runtime *rt, rille_runtime *outer);
+int rl_limits_take(rille_runtime *rt);  // why the call that has failed was stopped, or 0
 
 // Functions of the host that wait return one of these to call_waiting (lua/host/work.c).
 enum { RL_HOST_AWAITS = -7031, RL_HOST_OFFLOADS = -7032 };

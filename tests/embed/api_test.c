@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 static rille_runtime *open_runtime(unsigned flags) {
@@ -358,6 +359,26 @@ static void test_foreign_loop(void) {
   close_runtime(rt);
 }
 
+static void *interrupt_elsewhere(void *ud) {
+  usleep(20000);
+  rille_interrupt(ud, RILLE_EPERM);
+  return NULL;
+}
+
+static void test_interrupt(void) {
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  rille_runtime *rt;
+  EXPECT(rille_new(&o, &rt) == RILLE_OK);
+  pthread_t thread;
+  load(rt, "while true do pcall(function() while true do end end) end");
+  pthread_create(&thread, NULL, interrupt_elsewhere, rt);
+  EXPECT_EQ(rille_call_wait(rt, 0, 0, NULL), RILLE_EPERM);
+  pthread_join(thread, NULL);
+  EXPECT(run(rt, "local n = 0 for i = 1, 1000 do n = n + 1 end return n").status == RILLE_OK);
+  close_runtime(rt);
+}
+
 static void test_many(void) {
   enum { MANY = 200 };
   rille_runtime *all[MANY];
@@ -376,6 +397,7 @@ int main(void) {
   test_posts();
   test_injected_loop();
   test_foreign_loop();
+  test_interrupt();
   test_many();
   return test_result();
 }
