@@ -142,7 +142,8 @@ static rl_stop stop_wait(rl_op *op) {
   return RL_STOP_NOW;
 }
 
-static const rl_op_kind join_kind = {"worker:join", stop_wait, NULL, RL_HOLD_REAL};
+// A worker that serves may never end: only its answers hold a virtual clock back.
+static const rl_op_kind join_kind = {"worker:join", stop_wait, NULL, RL_HOLD_PASSIVE};
 static const rl_op_kind call_kind = {"worker:call", stop_wait, NULL, RL_HOLD_REAL};
 
 void rl_worker_await(rl_worker *w, rl_worker_wait *wait, rl_task *task, uint64_t call) {
