@@ -259,6 +259,21 @@ describe("a stream's write", function()
   end)
 end)
 
+it("says where a stream was opened that is collected unclosed, if asked", function()
+  local source = [[
+    local net = require "rille.net"
+    local l <close> = net.listen("127.0.0.1", 0)
+    do
+      local c = net.connect(l:address())
+    end
+    collectgarbage()
+    collectgarbage()
+    l:accept():close()
+  ]]
+  assert.matches("opened at [^\n]*:4 was not closed", run(source, "RILLE_DEBUG=1 %s"))
+  assert.equal("", run(source))
+end)
+
 describe("rille.stream.copy", function()
   it("copies until the end and counts", function()
     local source <close> = holding(("abc"):rep(100000))

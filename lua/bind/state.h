@@ -85,6 +85,7 @@ struct rl_state {
   void *alloc_ud;
   bool failed;  // a detached task has failed: the program's exit status is 1
   void (*report)(rl_state *, const char *text);  // of failures nobody awaits; NULL: stderr
+  bool debug;                                    // tell what is collected unclosed
   void *host;                                    // of the floor above
   const struct rl_birth *birth;  // how another runtime is made on another thread, or NULL
 };

@@ -4,6 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/format.h"
+#include "lua/bind/trace.h"
 
 #include <string.h>
 
@@ -328,6 +329,10 @@ int rl_stream_m_gc(lua_State *L) {
   rl_stream *s = box->stream;
   if (!s) return 0;
   box->stream = NULL;
+  if (rl_state_of(L)->debug && !s->closed && s->place) {
+    fprintf(stderr, "rille: a stream (%s) opened at %s was not closed\n", s->kind->name,
+            rl_site_text(rl_state_of(L), s->place));
+  }
   rl_stream_close(s);
   rl_stream_unref(s);
   return 0;

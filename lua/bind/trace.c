@@ -62,10 +62,8 @@ static int add_site(struct rl_sites *sites, const lua_Debug *ar) {
   return sites->count;
 }
 
-int rl_site_here(lua_State *L) {
-  lua_Debug ar;
-  if (!lua_getstack(L, 1, &ar)) return 0;
-  lua_getinfo(L, "Sl", &ar);
+static int site_of(lua_State *L, const lua_Debug *at) {
+  lua_Debug ar = *at;
   if (ar.currentline < 0) return 0;
   struct rl_sites *sites = sites_of(rl_state_of(L));
   if (!sites) return 0;
@@ -78,6 +76,27 @@ int rl_site_here(lua_State *L) {
   }
   int added = add_site(sites, &ar);
   return sites->cache[hash] = added;
+}
+
+int rl_site_here(lua_State *L) {
+  lua_Debug ar;
+  if (!lua_getstack(L, 1, &ar)) return 0;
+  lua_getinfo(L, "Sl", &ar);
+  return site_of(L, &ar);
+}
+
+// The innermost place in the script itself, not in the standard library.
+static int place_now(rl_loop *loop) {
+  rl_state *st = loop->owner;
+  int site = 0;
+  lua_Debug ar;
+  for (int level = 0; st->running && lua_getstack(st->running, level, &ar); level++) {
+    lua_getinfo(st->running, "Sl", &ar);
+    if (ar.currentline < 0) continue;
+    site = site_of(st->running, &ar);
+    if (strncmp(ar.source, "@rille/", 7) != 0) break;
+  }
+  return site;
 }
 
 const char *rl_site_text(const rl_state *st, int number) {
@@ -354,3 +373,5 @@ void rl_push_report(lua_State *L, int index) {
   }
   lua_concat(L, lua_gettop(L) - base);
 }
+
+void rl_site_watch(rl_state *st) { st->loop.place = place_now; }

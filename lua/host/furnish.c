@@ -2,6 +2,7 @@
 #include "lua/host/runtime.h"
 
 #include "lua/bind/await.h"
+#include "lua/bind/trace.h"
 #include "lua/host/sandbox.h"
 #include "lua/host/stdlib.h"
 #include "lua/bind/base.h"
@@ -70,6 +71,8 @@ void rl_runtime_furnish(lua_State *L, rille_runtime *rt) {
   rl_stdlib_open(L, no_env ? NULL : getenv("RILLE_STDLIB"), !(o->flags & RILLE_NO_CMODULES));
   rl_compat_open(L, no_env ? NULL : getenv("RILLE_COMPAT"));
   rt->st.load = rl_stdlib_load;
+  rt->st.debug = !no_env && getenv("RILLE_DEBUG");
+  if (rt->st.debug) rl_site_watch(&rt->st);
   rl_base_open(L);
   rl_output_open(L);
   if (o->load_module) add_host_searcher(L);

@@ -8,14 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static int place_now(rl_loop *loop) {
-  rl_state *st = loop->owner;
-  return st->running ? rl_site_here(st->running) : 0;
-}
-
 // watch(): from now on, handles remember where they were opened.
 static int leak_watch(lua_State *L) {
-  rl_state_of(L)->loop.place = place_now;
+  rl_site_watch(rl_state_of(L));
   return 0;
 }
 

@@ -174,6 +174,7 @@ rl_fdstream *rl_fdstream_new(rl_loop *loop, int fd, const char *name, int *err) 
   rl_fdstream *f = flags < 0 ? NULL : calloc(1, sizeof *f);
   if (!f) return NULL;
   rl_stream_init(&f->s, &fd_kind, loop);
+  f->s.place = 0;  // it is there from the start, and not missed at the end
   f->fd = fd;
   f->name = name;
   f->polled = uv_poll_init(loop->uv, &f->poll, fd) == 0;  // not for files

@@ -26,6 +26,7 @@ void rl_stream_init(rl_stream *s, const rl_stream_kind *kind, rl_loop *loop) {
   s->kind = kind;
   s->loop = loop;
   s->refs = 2;
+  s->place = loop->place ? loop->place(loop) : 0;
   rl_buf_init(&s->in);
   rl_op_init(&s->reader, &read_kind);
   rl_op_init(&s->writer, &write_kind);

@@ -70,6 +70,7 @@ struct rl_stream {
   int in_status;           // 0: more may come; UV_EOF or an error: after `in` nothing more
   int out_status;          // 0: open; an error, RL_BROKEN (poisoned), RL_CLOSED (shut down)
   uint32_t refs;
+  int place;       // where it was opened, if loop->place is set
   bool closed;     // rl_stream_close was called
   bool partial;    // the writer waits with a part of its bytes taken: a cancel poisons
   bool finishing;  // shutdown was asked for
