@@ -62,28 +62,43 @@ rille.spawn(both, b, a).name = "right"
 end)
 
 describe("a running program", function()
-  local stuck = [[
+  local STUCK = [[
 local rille = require "rille"
 rille.spawn(function() rille.sleep(100) end)
 local function deep() while true do end end
 rille.sleep(0.01)
+print "ready"
+io.stdout:flush()
 deep()
 ]]
 
-  it("prints its tasks on SIGQUIT, also while it is stuck", function()
+  -- Runs it until it is stuck, then f(child).
+  local function while_stuck(environment, f)
     with_files(1, function(path)
-      write(path, stuck)
-      local output = sh(("env --default-signal=QUIT $R %s & pid=$!; sleep 0.2; kill -QUIT $pid; sleep 0.1; kill -KILL $pid"):format(path))
-      assert.matches("task 1 is running.-:3: in.-'deep'.-:5: in main chunk", output)
+      write(path, STUCK)
+      local child <close> = rille.process.spawn { program, path, env = environment, grace = 0.01 }
+      assert.equal("ready", child.stdout:read "l")
+      rille.sleep(0.05)  -- it still has to leave print
+      f(child)
+      child:kill "KILL"
+    end)
+  end
+
+  it("prints its tasks on SIGQUIT, also while it is stuck", function()
+    while_stuck(nil, function(child)
+      child:kill "QUIT"
+      local output = child.stderr:read_until "in main chunk"
+      output = output .. child.stderr:read_until "in function <"
+      assert.matches("task 1 is running.-:3: in.-'deep'.-:7: ", output)
       assert.matches("task 2 waits for: sleep %(spawned at [^\n]*:2%)", output)
     end)
   end)
 
   it("answers rille ps if it was asked to, on a socket for its owner alone", function()
-    with_files(1, function(path)
-      write(path, stuck)
-      local output = sh(("RILLE_PS=1 $R %s & pid=$!; sleep 0.3; $R ps $pid; ls -l ${XDG_RUNTIME_DIR:-/tmp/rille-$(id -u)}/rille-$pid.sock; kill $pid; sleep 0.1; kill $pid")
-        :format(path))
+    local environment = rille.os.env()
+    environment.RILLE_PS = "1"
+    while_stuck(environment, function(child)
+      local output = sh(("$R ps %d; ls -l ${XDG_RUNTIME_DIR:-/tmp/rille-$(id -u)}/rille-%d.sock"):format(child.pid, child.pid))
       assert.matches("task 1 is running.-'deep'", output)
       assert.matches("srw%-%-%-%-%-%-%-", output)
     end)

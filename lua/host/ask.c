@@ -21,9 +21,11 @@ static void do_asked(rille_runtime *rt, lua_State *L) {
 static void on_hook(lua_State *L, lua_Debug *ar) {
   (void)ar;
   rille_runtime *rt = rl_runtime_of(L);
-  lua_sethook(L, rt->hook.function, rt->hook.mask, rt->hook.count);
-  rt->hook.function = NULL;
+  lua_Hook function = rt->hook.function;
+  int mask = rt->hook.mask, count = rt->hook.count;
+  rt->hook.function = NULL;  // before the hook goes: a signal may come in between
   rt->hook.mask = 0;
+  lua_sethook(L, function, mask, count);
   if (L == rt->st.running) do_asked(rt, L);
 }
 

@@ -116,7 +116,9 @@ void rl_push_task_tree(lua_State *L, const char *title) {
 
 static void report(rl_state *st, const char *title) {
   if (!lua_checkstack(st->L, 8)) return;
+  st->critical++;
   rl_push_task_tree(st->L, title);
+  st->critical--;
   rl_report_text(st, lua_tostring(st->L, -1));
   lua_pop(st->L, 1);
 }

@@ -59,6 +59,7 @@ void rl_watch_report(rille_runtime *rt) {
   rl_watch *w = rt->watch;
   rl_state *st = &rt->st;
   if (!w || !st->current || !lua_checkstack(st->L, 8)) return;
+  st->critical++;
   uint64_t ms = (uv_hrtime() - atomic_load(&w->began)) / 1000000;
   rl_push_stack(st->L, rl_innermost(st->current), 0, false);
   lua_pushfstring(st->L, "warning: task %d has held up the loop for %d ms (spawned at %s)%s",
@@ -66,12 +67,15 @@ void rl_watch_report(rille_runtime *rt) {
                   lua_tostring(st->L, -1));
   rl_report_text(st, lua_tostring(st->L, -1));
   lua_pop(st->L, 2);
+  st->critical--;
 }
 
 void rl_watch_answer(rille_runtime *rt) {
   rl_watch *w = rt->watch;
   if (!w || !lua_checkstack(rt->st.L, 8)) return;
+  rt->st.critical++;
   rl_push_task_tree(rt->st.L, "tasks:");
+  rt->st.critical--;
   pthread_mutex_lock(&w->lock);
   free(w->answer);
   w->answer = strdup(lua_tostring(rt->st.L, -1));
