@@ -151,8 +151,19 @@ int rille_exit_code(rille_runtime *rt) {
   return rt->deadlocked ? 13 : rt->st.failed ? 1 : 0;
 }
 
+// libuv puts a descriptor into its epoll set when it polls next, and does not poll for handles that
+// are not referenced, as our wake-up is.
+static void watch_wakeup(rille_runtime *rt) {
+  uv_handle_t *wakeup = (uv_handle_t *)&rt->st.loop.wakeup;
+  uv_ref(wakeup);
+  uv_run(rt->st.loop.uv, UV_RUN_NOWAIT);
+  uv_unref(wakeup);
+}
+
 int rille_backend_fd(rille_runtime *rt) {
-  return rt && rt->life != RL_LIFE_CLOSED ? uv_backend_fd(rt->st.loop.uv) : -1;
+  if (!rt || rl_runtime_check(rt) != RILLE_OK) return -1;
+  if (!rt->injected && !rt->running) watch_wakeup(rt);
+  return uv_backend_fd(rt->st.loop.uv);
 }
 
 bool rl_runtime_busy(const rille_runtime *rt) {

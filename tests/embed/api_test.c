@@ -4,6 +4,7 @@
 #include "tests/unit/test.h"
 
 #include <lauxlib.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -359,6 +360,38 @@ static void test_foreign_loop(void) {
   close_runtime(rt);
 }
 
+static void *post_later(void *ud) {
+  usleep(20000);
+  EXPECT(rille_post(ud, post_fn, NULL, post_drop) == RILLE_OK);
+  return NULL;
+}
+
+// An idle runtime sleeps in the host's poll until a post, and needs few turns.
+static void test_idle(void) {
+  rille_runtime *rt = open_runtime(0);
+  EXPECT(rille_register(rt, "host", defs) == RILLE_OK);
+  outcome o = {0};
+  load(rt, "require('host').wait()");
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, NULL) == RILLE_OK);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  int before = ran, turns = 0, fd = rille_backend_fd(rt);
+  pthread_t thread;
+  pthread_create(&thread, NULL, post_later, rt);
+  for (; ran == before; turns++) {
+    EXPECT_EQ(rille_backend_timeout(rt), -1);
+    struct pollfd p = {fd, POLLIN, 0};
+    EXPECT_EQ(poll(&p, 1, 5000), 1);
+    EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  }
+  EXPECT(turns < 5);
+  pthread_join(thread, NULL);
+  rille_op_resolve(waiting, 0);
+  EXPECT_EQ(rille_backend_timeout(rt), 0);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  EXPECT(o.calls == 1);
+  close_runtime(rt);
+}
+
 static void *interrupt_elsewhere(void *ud) {
   usleep(20000);
   rille_interrupt(ud, RILLE_EPERM);
@@ -397,6 +430,7 @@ int main(void) {
   test_posts();
   test_injected_loop();
   test_foreign_loop();
+  test_idle();
   test_interrupt();
   test_many();
   return test_result();
