@@ -150,8 +150,10 @@ int rl_profile_start(rille_runtime *rt, const char *path) {
   return 0;
 }
 
+// What ran comes before what waited, then the most frequent first.
 static int by_count(const void *a, const void *b) {
   const stack *x = *(stack *const *)a, *y = *(stack *const *)b;
+  if (x->text[0] != y->text[0]) return x->text[0] - y->text[0];
   return x->count < y->count ? 1 : x->count > y->count ? -1 : strcmp(x->text, y->text);
 }
 
