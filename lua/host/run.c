@@ -161,8 +161,8 @@ static void watch_wakeup(rille_runtime *rt) {
 }
 
 int rille_backend_fd(rille_runtime *rt) {
-  if (!rt || rl_runtime_check(rt) != RILLE_OK) return -1;
-  if (!rt->injected && !rt->running) watch_wakeup(rt);
+  if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return -1;
+  if (!rt->injected && !rt->running && rt->life == RL_LIFE_OPEN) watch_wakeup(rt);
   return uv_backend_fd(rt->st.loop.uv);
 }
 
