@@ -61,6 +61,7 @@ end
 
 -- A line; nil at the end; false after Ctrl-C.
 local function read_line(repl, prompt)
+  repl.first = prompt == FIRST
   if repl.editor then
     return repl.editor:read(prompt, repl.color and "1;36" or "")
   end
@@ -140,7 +141,7 @@ end
 local function read_input(repl)
   local text = read_line(repl, FIRST)
   if not text then
-    return nil, text == false
+    return nil, text == false and "interrupt"
   end
   if text:find "^%s*:%a" then
     remember(repl, text)
@@ -164,7 +165,7 @@ local function read_input(repl)
       if more == nil and not repl.editor then
         io.stderr:write(select(2, load(text, "=input")) or "incomplete input", "\n")
       end
-      return nil, more == false
+      return nil, more == false and "interrupt"
     end
     text = text .. "\n" .. more
   end
@@ -178,7 +179,7 @@ local function watch_interrupts(repl)
       repl.interrupts = true
       repl.foreground:cancel "interrupted"
     elseif repl.editor then
-      local empty = repl.editor:text() == ""
+      local empty = repl.first and repl.editor:text() == ""
       repl.empty_interrupts = empty and repl.empty_interrupts + 1 or 0
       repl.editor:interrupt()
     else
@@ -202,10 +203,8 @@ local function loop(repl)
     elseif not go_on then
       print ""
       return
-    elseif repl.empty_interrupts > 0 or repl.editor then
-      if repl.editor then
-        print ""
-      end
+    elseif go_on == "interrupt" then
+      print ""
       if repl.empty_interrupts >= 2 then
         return
       elseif repl.empty_interrupts == 1 then
