@@ -101,7 +101,8 @@ describe("the REPL on a terminal", function()
   terminal("shows the output of background tasks above the line that is typed", function()
     with_state(function(state)
       local t <close> = open(state)
-      t:types "rille.spawn(function() rille.sleep(0.3) print 'from behind' end) return 'on'"
+      t:types "rille.spawn(function() rille.sleep(0.5) print 'from behind' end) return 'on'"
+      t:shows '\n"on"\n>$'
       t:keys "-l 'half a li'"
       t:shows "from behind\n> half a li$"
       t:keys "-l 'ne'"
@@ -112,12 +113,12 @@ describe("the REPL on a terminal", function()
   terminal("ends what runs by Ctrl-C, also when it does not wait", function()
     with_state(function(state)
       local t <close> = open(state)
-      t:types "rille.sleep(1000)"
-      rille.sleep(0.2)
+      t:types "print 'waits' rille.sleep(1000)"
+      t:shows "\nwaits$"
       t:keys "C-c"
       t:shows "interrupted%)\n>$"
-      t:types "while true do end"
-      rille.sleep(0.2)
+      t:types "print 'loops' while true do end"
+      t:shows "\nloops$"
       t:keys "C-c"
       t:shows "interrupted\nstack traceback"
       t:types "'alive'"
