@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 enum { POLL_WITHIN = 1000000 };  // ns: a tick polls at least so often, however short its rounds are
+enum { CLOCK_TURNS = 16 };       // turns without a poll between two looks at the clock
 enum { CLOCK_EVERY = 64 };       // jobs run between two looks at the clock
 
 // An eventfd of our own: the receiver of a uv_async_t spins and yields for as long as the sender,
@@ -221,6 +222,26 @@ static void shuffle(rl_loop *loop) {
   loop->tail = dealt ? &dealt->next : &loop->head;
 }
 
+// With nothing to come from outside that we know of, a poll now and then is enough: for handles of
+// others.
+static bool poll_is_due(rl_loop *loop) {
+  if (loop->real || loop->passive || loop->handles || !loop->head || atomic_load(&loop->poked))
+    return true;
+  if (loop->polls % CLOCK_TURNS) return false;
+  uint64_t now = uv_hrtime();
+  if (now - loop->polled_at <= POLL_WITHIN) return false;
+  loop->polled_at = now;
+  return true;
+}
+
+// A poll that would find nothing is over at once.
+static bool pass_fence(rl_loop *loop) {
+  if (loop->timers.count || loop->seed || poll_is_due(loop)) return false;
+  loop->polls++;
+  loop->fence = NULL;
+  return loop->polls % CLOCK_TURNS != 0;
+}
+
 void rl_loop_run(rl_loop *loop) {
   loop->ticks++;
   if (loop->seed) {
@@ -230,7 +251,7 @@ void rl_loop_run(rl_loop *loop) {
   uint64_t start = 0;
   uint32_t batch = loop->ready, ran = 0;
   rl_job *job;
-  while ((job = loop->head) && job != loop->fence) {
+  while ((job = loop->head) && (job != loop->fence || pass_fence(loop))) {
     if (loop->seed && ran == batch) break;
     loop->head = job->next;
     if (!job->next) loop->tail = &loop->head;
@@ -280,14 +301,8 @@ void rl_loop_poll(rl_loop *loop, bool block) {
     if (idle) uv_ref((uv_handle_t *)&loop->wakeup);
     uv_run(loop->uv, UV_RUN_ONCE);
     if (idle) uv_unref((uv_handle_t *)&loop->wakeup);
-  } else {
-    uint64_t now = uv_hrtime();
-    bool due = loop->real || loop->passive || loop->handles || atomic_load(&loop->poked) ||
-               now - loop->polled_at > POLL_WITHIN || !loop->head;
-    if (due) {
-      uv_run(loop->uv, UV_RUN_NOWAIT);
-      loop->polled_at = now;
-    }
+  } else if (poll_is_due(loop)) {
+    uv_run(loop->uv, UV_RUN_NOWAIT);
   }
   loop->polls++;
   loop->fence = NULL;
