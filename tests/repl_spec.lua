@@ -18,7 +18,11 @@ local function open(state)
   local self = setmetatable({ name = "rille-test-" .. math.random(1 << 40) }, Terminal)
   sh(("tmux -L %s -f /dev/null new-session -d -x 100 -y 50 'env XDG_STATE_HOME=%s HOME=%s LC_ALL=C.UTF-8 NO_COLOR=1 %s; echo status $?; sleep 20'")
     :format(self.name, state, state, program))
-  self:shows ">$"
+  local ok, err = pcall(self.shows, self, ">$")
+  if not ok then
+    self:close()
+    error(err, 0)
+  end
   return self
 end
 
