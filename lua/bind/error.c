@@ -144,19 +144,10 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
-static int weak_table(lua_State *L, const char *mode) {
-  lua_newtable(L);
-  lua_createtable(L, 0, 1);
-  lua_pushstring(L, mode);
-  lua_setfield(L, -2, "__mode");
-  lua_setmetatable(L, -2);
-  return luaL_ref(L, LUA_REGISTRYINDEX);
-}
-
 void rl_error_forget_traces(lua_State *L) {
   rl_state *st = rl_state_of(L);
   luaL_unref(L, LUA_REGISTRYINDEX, st->traces);
-  st->traces = weak_table(L, "k");
+  st->traces = rl_weak_table(L, "k");
 }
 
 void rl_error_open(lua_State *L) {
@@ -167,6 +158,6 @@ void rl_error_open(lua_State *L) {
   lua_pushliteral(L, "rille.Error");
   lua_setfield(L, -2, "__name");
   st->errors = luaL_ref(L, LUA_REGISTRYINDEX);
-  st->suppressed = weak_table(L, "k");
-  st->traces = weak_table(L, "k");
+  st->suppressed = rl_weak_table(L, "k");
+  st->traces = rl_weak_table(L, "k");
 }

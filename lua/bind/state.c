@@ -64,7 +64,7 @@ static int panic(lua_State *L) {
   return 0;
 }
 
-static int weak_table(lua_State *L, const char *mode) {
+int rl_weak_table(lua_State *L, const char *mode) {
   lua_newtable(L);
   lua_createtable(L, 0, 1);
   lua_pushstring(L, mode);
@@ -86,9 +86,9 @@ static int open_libraries(lua_State *L) {
   rl_class_open(L, &rl_task_class);
   luaL_getmetatable(L, rl_task_class.name);
   st->task_class = luaL_ref(L, LUA_REGISTRYINDEX);
-  st->names = weak_table(L, "k");
+  st->names = rl_weak_table(L, "k");
   st->cos = plain_table(L);
-  st->handles = weak_table(L, "v");
+  st->handles = rl_weak_table(L, "v");
   st->unclaimed = plain_table(L);
   st->orphans = plain_table(L);
   return 0;

@@ -127,6 +127,9 @@ void rl_state_close(rl_state *st);
 // The same, runs the loop until every handle is closed, and frees all.
 void rl_state_fini(rl_state *st);
 
+// A new table with weak keys ("k") or values ("v"), as a registry reference.
+int rl_weak_table(lua_State *L, const char *mode);
+
 int rl_ids_take(rl_ids *ids);  // 0 when memory is out
 void rl_ids_give(rl_ids *ids, int id);
 

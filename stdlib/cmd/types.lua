@@ -161,6 +161,6 @@ return function(directory, ...)
     end
     count = count + 1
   end
-  print(("%d files in %s; for lua-language-server: \"workspace.library\": [\"%s\"]"):format(count, directory, directory))
+  print(("%d files in %s; for lua-language-server: \"workspace\": {\"library\": [\"%s\"]}"):format(count, directory, directory))
   return 0
 end
