@@ -107,6 +107,22 @@ describe("limits", function()
     end)
   end
 
+  it("end what is slow from every starting place", function()
+    assert.equal("LIMIT", (refused(function() return regex.compile("(.+)\\1+$"):find(("ab"):rep(20000) .. "c") end)))
+  end)
+
+  it("end a match that is cancelled", function()
+    local start = rille.now()
+    rille.move_on_after(0.05, function() regex.compile("(.+)\\1+$"):find(("ab"):rep(200000) .. "c") end)
+    assert.is_true(rille.now() - start < 2)
+  end)
+
+  it("let \\G be where the search began", function()
+    local re = regex.compile("x|\\Gaa")
+    assert.is_nil(re:find(("a"):rep(1) .. ("b"):rep(5000) .. "aa"))
+    assert.same({ 5001, 5002 }, { re:find(("b"):rep(5000) .. "aa", 5001) })
+  end)
+
   it("let deep but sound matches be", function()
     assert.equal(100000, #regex.compile("(?:ab|a|b)*"):match(("ab"):rep(50000)))
   end)

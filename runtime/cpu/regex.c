@@ -8,6 +8,7 @@
 #include <pcre2.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 enum { HEAP_KIB = 64 * 1024, STACK_FIRST = 64 * 1024, STACK_MAX = 8 * 1024 * 1024 };
 
@@ -57,6 +58,7 @@ int rl_regex_compile(rl_regex *re, const char *pattern, size_t size, const char 
   }
   pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);  // without it, the interpreter does the work
   read_code(re);
+  re->whole = memmem(pattern, size, "\\G", 2) != NULL;
   return 0;
 }
 
@@ -105,19 +107,66 @@ static int verdict(int r) {
   }
 }
 
-int rl_matcher_match(rl_matcher *m, const rl_regex *re, const rl_subject *s, const size_t **spans) {
+typedef struct {
+  size_t from, last;  // starting places
+  bool not_empty;
+} window;
+
+static int match_window(rl_matcher *m, const rl_regex *re, const rl_subject *s, const window *w,
+                        const size_t **spans) {
   uint32_t options =
-      (re->utf ? PCRE2_NO_UTF_CHECK : 0) | (s->not_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
+      (re->utf ? PCRE2_NO_UTF_CHECK : 0) | (w->not_empty ? PCRE2_NOTEMPTY_ATSTART : 0);
   pcre2_set_match_limit(m->context, s->limit);
-  pcre2_set_offset_limit(m->context, s->start_limit);
+  pcre2_set_offset_limit(m->context, w->last);
   int r;
   do {
-    r = pcre2_match(re->code, (PCRE2_SPTR)s->text, s->size, s->from, options, m->data, m->context);
+    r = pcre2_match(re->code, (PCRE2_SPTR)s->text, s->size, w->from, options, m->data, m->context);
   } while (r == PCRE2_ERROR_JIT_STACKLIMIT && grow_stack(m));
   size_t *out = pcre2_get_ovector_pointer(m->data);
   if (r > 0 && out[0] > out[1]) out[0] = out[1];  // \K moved the start behind the end
   *spans = out;
   return verdict(r);
+}
+
+static uint64_t clock_ns(clockid_t id) {
+  struct timespec t;
+  clock_gettime(id, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static size_t next_start(const rl_regex *re, const rl_subject *s, size_t at) {
+  at++;
+  while (re->utf && at < s->size && (s->text[at] & 0xc0) == 0x80) at++;
+  return at;
+}
+
+// PCRE2 counts steps anew for each starting place, and cannot be stopped: so the search goes by
+// windows of starting places, wide where they are done soon and narrow where they are not, with a
+// look at the clock and the flag between them.
+int rl_matcher_match(rl_matcher *m, const rl_regex *re, const rl_subject *s, const size_t **spans,
+                     const atomic_bool *cancelled) {
+  enum { FEW = 64, WIDEN = 16, SOON_NS = 200000, LATE_NS = 2000000 };
+  const uint64_t budget = s->budget ? s->budget : UINT64_C(1000000000) + 50 * (uint64_t)s->size;
+  const clockid_t id = s->budget ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+  const bool few = s->size - s->from <= FEW && s->limit <= RL_REGEX_LIMIT_SMALL;
+  window w = {s->from, s->start_limit, s->not_empty};
+  if (re->whole || few) return match_window(m, re, s, &w, spans);
+  uint64_t begun = clock_ns(id), before = begun;
+  for (size_t width = 1;;) {
+    bool last = s->size - w.from < width || s->start_limit - w.from < width;
+    w.last = last ? s->start_limit : w.from + width - 1;
+    int r = match_window(m, re, s, &w, spans);
+    if (r != 0 || last) return r;
+    if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed)) return RL_CANCELLED;
+    uint64_t now = clock_ns(id), took = now - before;
+    if (now - begun > budget) return RL_LIMIT;
+    if (took < SOON_NS) width *= WIDEN;
+    if (took > LATE_NS) width = width * LATE_NS / took + 1;
+    before = now;
+    w.from = next_start(re, s, w.last);
+    w.not_empty = false;
+    if (w.from > s->size) return 0;
+  }
 }
 
 int rl_matcher_scan(rl_matcher *m, const rl_regex *re, rl_subject *s, size_t max, rl_buf *spans,
@@ -126,7 +175,7 @@ int rl_matcher_scan(rl_matcher *m, const rl_regex *re, rl_subject *s, size_t max
   for (size_t i = 0; i < max; i++) {
     if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed)) return RL_CANCELLED;
     const size_t *found;
-    int r = rl_matcher_match(m, re, s, &found);
+    int r = rl_matcher_match(m, re, s, &found, cancelled);
     if (r <= 0) return r;
     if (!rl_buf_put(spans, found, each)) return -ENOMEM;
     s->from = found[1];

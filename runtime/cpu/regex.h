@@ -9,15 +9,17 @@
 #include <stdint.h>
 
 enum {
-  RL_REGEX_LIMIT_SMALL = 20000,
-  RL_REGEX_LIMIT = 10000000
-};  // steps; the small one is a fraction of a millisecond
+  RL_REGEX_LIMIT_SMALL = 20000,  // steps: a fraction of a millisecond
+  RL_REGEX_LIMIT = 10000000,
+  RL_REGEX_BUDGET_SMALL = 1000000,  // ns
+};
 
 typedef struct rl_regex {
   struct pcre2_real_code_8 *code;
   uint32_t groups;  // captures, without the whole match
   uint32_t limit;   // steps of one match at most
   bool utf;         // subjects must be valid UTF-8
+  bool whole;       // a search must not be cut into windows: \G means where it begins
   uint32_t name_count, name_size;
   const char *names;  // entries of name_size: two bytes of group number, a name ended by NUL
 } rl_regex;
@@ -46,13 +48,15 @@ typedef struct rl_subject {
   const char *text;
   size_t size, from;
   size_t start_limit;  // a match must start at or before; SIZE_MAX: anywhere
-  uint32_t limit;      // steps
+  uint32_t limit;      // steps from one starting place
+  uint64_t budget;     // ns for a match; 0: a second of processor time, and 50 ns a byte
   bool not_empty;      // not the empty match at `from`
 } rl_subject;
 
 // 1: matched, and `*spans` points to 2 * (groups + 1) offsets that live until the next call,
 // SIZE_MAX for a group that took no part; 0: no match; RL_LIMIT: too many steps or too deep.
-int rl_matcher_match(rl_matcher *m, const rl_regex *re, const rl_subject *s, const size_t **spans);
+int rl_matcher_match(rl_matcher *m, const rl_regex *re, const rl_subject *s, const size_t **spans,
+                     const atomic_bool *cancelled);
 
 // Appends the spans of up to `max` matches, none empty right behind another, and moves s->from on.
 // 1: there may be more.

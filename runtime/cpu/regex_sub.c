@@ -44,7 +44,7 @@ int rl_regex_substitute(rl_matcher *m, const rl_regex *re, rl_subject *s, const 
   for (*count = 0; *count < max; ++*count) {
     if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed)) return RL_CANCELLED;
     const size_t *spans;
-    int r = rl_matcher_match(m, re, s, &spans);
+    int r = rl_matcher_match(m, re, s, &spans, cancelled);
     if (r < 0) return r;
     if (r == 0) break;
     if (!rl_buf_put(out, s->text + past, spans[0] - past)) return -ENOMEM;

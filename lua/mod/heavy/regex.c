@@ -115,6 +115,7 @@ static const char *check_subject(lua_State *L, regex_box *b, rl_subject *s) {
   s->from = (size_t)init - 1;
   s->start_limit = SIZE_MAX;
   s->limit = b->re.limit;
+  s->budget = 0;
   s->not_empty = false;
   if (!b->re.utf || s->from > s->size) return s->text;
   lua_getiuservalue(L, 1, 1);
@@ -185,10 +186,10 @@ typedef struct {
 } match_job;
 
 static void match_run(rl_offload *base, const atomic_bool *cancelled) {
-  (void)cancelled;
   match_job *j = (match_job *)base;
   j->result = rl_matcher_init(&j->matcher, j->re);
-  if (j->result == 0) j->result = rl_matcher_match(&j->matcher, j->re, &j->subject, &j->spans);
+  if (j->result == 0)
+    j->result = rl_matcher_match(&j->matcher, j->re, &j->subject, &j->spans, cancelled);
 }
 
 static int match_finish(lua_State *L, rl_offload *base) {
@@ -233,9 +234,10 @@ static int match_now(lua_State *L, int status, lua_KContext ctx) {
   rl_subject near = s;
   bool whole = s.size - s.from <= SEARCH_INLINE;
   near.limit = RL_REGEX_LIMIT_SMALL;
+  near.budget = RL_REGEX_BUDGET_SMALL;
   if (!whole) near.start_limit = s.from + SEARCH_INLINE;
   const size_t *spans;
-  int r = rl_matcher_match(&b->matcher, &b->re, &near, &spans);
+  int r = rl_matcher_match(&b->matcher, &b->re, &near, &spans, NULL);
   if (r > 0) return push_match(L, &b->re, s.text, spans, how);
   if (r < 0 && r != RL_LIMIT) return raise_regex(L, r);
   if (r == RL_LIMIT || !whole) return match_on_pool(L, &b->re, &s, how);
@@ -317,6 +319,7 @@ static int scan_on_pool(lua_State *L, matches_box *m) {
   j->matches = m;
   m->busy = true;
   m->subject.limit = m->re->limit;
+  m->subject.budget = 0;
   return rl_offload_run(L, &j->base);
 }
 
@@ -328,6 +331,7 @@ static int matches_step(lua_State *L, int status, lua_KContext ctx) {
   if (rl_buf_len(&m->spans) > 0 || m->more <= 0) return next_match(L, m);
   if (m->subject.size - m->subject.from > SCAN_INLINE) return scan_on_pool(L, m);
   m->subject.limit = RL_REGEX_LIMIT_SMALL;
+  m->subject.budget = RL_REGEX_BUDGET_SMALL;
   m->more = rl_matcher_scan(&m->matcher, m->re, &m->subject, BATCH_INLINE, &m->spans, NULL);
   if (m->more == RL_LIMIT) {
     m->more = 1;
@@ -407,6 +411,7 @@ static bool sub_now(regex_box *b, sub_job *j) {
   if (j->subject.size > SCAN_INLINE) return false;
   rl_subject again = j->subject;
   j->subject.limit = RL_REGEX_LIMIT_SMALL;
+  j->subject.budget = RL_REGEX_BUDGET_SMALL;
   j->err = rl_regex_substitute(&b->matcher, &b->re, &j->subject, j->with, j->with_size, j->max,
                                &j->out, &j->count, NULL);
   if (j->err != RL_LIMIT) return true;
