@@ -71,6 +71,13 @@ describe("HTTP/2", function()
     assert.equal("", fetch(server, "/", { method = "HEAD" }).body)
   end)
 
+  it("begins a connection, or is refused", function()
+    local server <close> = serve(function() return "x" end)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write("GET / HTTP/1.1\r\nHost: a\r\n\r\n", PREFACE)
+    assert.matches("^HTTP/1.1 200 .*HTTP/1.1 505 ", conn:read "a")
+  end)
+
   it("is agreed on by ALPN", function()
     local dir = rille.fs.temp_dir()
     local cert, key = dir .. "/cert.pem", dir .. "/key.pem"

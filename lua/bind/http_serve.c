@@ -256,7 +256,7 @@ static int step(lua_State *L, rl_http_box *b) {
     lua_settop(L, R_ON_ERROR);
     int got = next_request(L, b);
     if (got == RL_HTTP1_MORE) return send_all(L, c, wait_k);
-    if (got == RL_HTTP1_PREFACE) return hand_over(L, c);
+    if (got == RL_HTTP1_PREFACE) return c->fresh ? hand_over(L, c) : refuse(L, b, 505);
     if (got < 0) return refuse(L, b, -got);
     lua_pushcfunction(L, rl_http_exchange);
     lua_pushvalue(L, R_CONN);

@@ -55,9 +55,10 @@ static rl_stream *owner_stream(rl_http_owner *owner) { return box_of(owner)->con
 static void owner_push_stream(rl_http_owner *owner, lua_State *L) {
   rl_http_conn *c = &box_of(owner)->conn;
   if (!c->body_done) rl_raise(L, "EINVAL", "the request's body has not been read");
-  c->taken = c->committed = c->last = true;
+  c->committed = c->last = true;
+  if (rl_http_conn_flush(c) != 0) rl_raise(L, "ECONNRESET", "the client does not take the answer");
+  c->taken = true;
   rl_http_conn_phase(c, RL_HTTP_NO_PHASE, RL_NEVER);
-  rl_http_conn_flush(c);
   c->stream->above = NULL;
   rl_stream_box *box = rl_object_new(L, &stream_class, 0);
   box->stream = c->stream;
