@@ -114,6 +114,20 @@ describe("seeded order", function()
     return table.concat(order)
   end
 
+  it("takes effect at once, however long the tick has been", function()
+    for _ = 1, 40 do rille.yield() end
+    rille.group(function(g)
+      g:spawn(function()
+        assert.equal(run(3), run(3))
+        local orders = {}
+        for seed = 1, 10 do orders[run(seed)] = true end
+        local count = 0
+        for _ in pairs(orders) do count = count + 1 end
+        assert.is_true(count > 5)
+      end)
+    end)
+  end)
+
   it("is the same for the same seed, and differs between seeds", function()
     assert.equal(run(42), run(42))
     local seen, different = {}, 0

@@ -252,7 +252,7 @@ void rl_loop_run(rl_loop *loop) {
   uint32_t batch = loop->ready, ran = 0;
   rl_job *job;
   while ((job = loop->head) && (job != loop->fence || pass_fence(loop))) {
-    if (loop->seed && ran == batch) break;
+    if (loop->seed && ran >= batch) break;
     loop->head = job->next;
     if (!job->next) loop->tail = &loop->head;
     loop->ready--;
