@@ -2,10 +2,9 @@
 -- a task has already given it what it waited for.
 local native = require "rille.native.sync"
 local task = require "rille.native.task"
-local scope = require "rille.native.scope"
 
 local lot = native.lot
-local current, shield, catch_cancel = task.current, scope.shield, task.catch_cancel
+local current, catch_cancel, reacquire = task.current, task.catch_cancel, native.reacquire
 
 local sync = { lock = native.lock, semaphore = native.semaphore }
 
@@ -134,9 +133,10 @@ end
 
 -- Whatever ends the wait, the lock is held again before anything is returned or raised.
 local function wait_once(self)
+  task.checkpoint() -- what forbids waiting here is raised while the lock is held
   self.lock:release()
   local woken, err = catch_cancel(self.lot.park, self.lot)
-  shield(self.lock.acquire, self.lock)
+  reacquire(self.lock)
   if not woken then
     error(err, 0)
   end
@@ -152,6 +152,7 @@ function Condition:wait(predicate)
   if not predicate then
     return wait_once(self)
   end
+  task.checkpoint()
   local value = predicate()
   while not value do
     wait_once(self)
@@ -198,6 +199,7 @@ end
 --- @return integer index order of arrival, from 1
 --- @raise BROKEN if the barrier is aborted
 function Barrier:wait()
+  task.checkpoint() -- before it counts as arrived
   if self.broken then
     raise("BROKEN", "barrier: aborted")
   end
@@ -206,7 +208,6 @@ function Barrier:wait()
     for i = 1, index - 1 do
       self.lot:wake(i)
     end
-    task.checkpoint()
     return index
   end
   index = self.lot:park()
@@ -289,10 +290,10 @@ end
 --- @async
 --- @return table guard `<close>`-able, with `release()`
 function RWLock:read()
+  task.checkpoint() -- it may let others run: what it finds afterwards counts
   if self.writer or self.writing_next:count() > 0 then
     self.reading_next:park()
   else
-    task.checkpoint()
     self.readers = self.readers + 1
   end
   return setmetatable({ lock = self }, ReadGuard)
@@ -302,6 +303,7 @@ end
 --- @async
 --- @return table guard `<close>`-able, with `release()`
 function RWLock:write()
+  task.checkpoint()
   if self.writer or self.readers > 0 then
     local granted, err = catch_cancel(self.writing_next.park, self.writing_next)
     if not granted then
@@ -311,7 +313,6 @@ function RWLock:write()
       error(err, 0)
     end
   else
-    task.checkpoint()
     self.writer = true
   end
   return setmetatable({ lock = self }, WriteGuard)

@@ -35,6 +35,7 @@ local function run_until(items, seen)
         local outcome
         if is_task(items[i]) then
           outcome = finish_item(items[i])
+          outcome.task = items[i]
         else
           local values = table.pack(task.try_all(items[i]))
           outcome = { ok = values[1], values = values, error = values[2] }
@@ -50,10 +51,11 @@ end
 local function result(outcome)
   if not outcome.ok then
     error(outcome.error, 0)
+  elseif outcome.task then
+    return outcome.task:await()
   elseif outcome.values then
     return table.unpack(outcome.values, 2, outcome.values.n)
   end
-  return outcome.value
 end
 
 --- Runs functions and tasks side by side; the first to finish decides. The others are cancelled and joined. Waits.
@@ -106,7 +108,7 @@ local function watch(list, f)
     for _, t in ipairs(list) do
       g:spawn(function()
         task.join(t)
-        ends:send(t)
+        ends:try_send(t)
       end)
     end
     for _ = 1, #list do
@@ -130,6 +132,7 @@ local function check_tasks(what, list)
 end
 
 --- Waits for tasks and cancels none: until the first has ended, the first has failed, or all have ended, or for `timeout`.
+--- A failure stays its task's: who does not await that task meets it where the scope ends.
 --- @async
 --- @param list rille.Task[]
 --- @param options? {until?: "first"|"error"|"all", timeout?: number}
@@ -162,7 +165,11 @@ function tasks.wait(list, options)
   end
   local pending = {}
   for _, t in ipairs(list) do
-    if not ended[t] then
+    if ended[t] then
+      -- told already
+    elseif t:status() == "done" then -- in the same moment as the timeout
+      done[#done + 1] = t
+    else
       pending[#pending + 1] = t
     end
   end
@@ -261,6 +268,9 @@ end
 --- @return any v
 --- @raise an error if `f` ends without calling it
 function scope.Group:start(f, ...)
+  if type(f) ~= "function" then
+    error(("group:start: function expected, got %s"):format(type(f)), 2)
+  end
   local ready = channel(1)
   local child = self:spawn(function(...)
     local guard <close> = setmetatable({}, {

@@ -118,6 +118,7 @@ describe("combinators:", function()
       local done, pending = rille.wait({ a, b, c }, { ["until"] = "error" })
       assert.same({ a, b }, done)
       assert.same({ c }, pending)
+      assert.is_false(pcall(b.await, b))
     end)
   end)
 

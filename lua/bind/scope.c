@@ -178,6 +178,15 @@ static void drop_body(lua_State *L, rl_scope *s) {
   rl_scope_unref(s);
 }
 
+void rl_scope_abandon(lua_State *L, rl_scope *s, rl_scope *heir) {
+  luaL_checkstack(L, 10, "scope");
+  settle_unclaimed(L, s);
+  if (rl_scope_push_failure(L, s)) rl_scope_fail(L, heir);
+  rl_scope_disown(s);
+  rl_scope_leave(s);
+  drop_body(L, s);
+}
+
 static int joined(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   rl_scope *s = (rl_scope *)ctx;

@@ -27,6 +27,10 @@ int rl_scope_call(lua_State *L, rl_scope *s, rl_body body, int nargs);
 // stand.
 int rl_scope_finish(lua_State *L, rl_scope *s, rl_body body, int base, bool ok, lua_KFunction then);
 
+// Leaves a scope whose body will never be over: its coroutine was closed or dropped. Its members go
+// to the scope around it, its failures to `heir`.
+void rl_scope_abandon(lua_State *L, rl_scope *s, rl_scope *heir);
+
 // A member has failed with the error at the top; pops it. The first failure cancels the scope.
 void rl_scope_fail(lua_State *L, rl_scope *s);
 

@@ -161,13 +161,8 @@ static int end_task(lua_State *L, int status, lua_KContext values) {
 }
 
 // Deadlines that the body left open end with it.
-static void leave_inner_scopes(rl_task *t, rl_scope *own) {
-  while (t->scope != own) {
-    rl_scope *s = t->scope;
-    rl_scope_disown(s);
-    rl_scope_leave(s);
-    rl_scope_unref(s);
-  }
+static void leave_inner_scopes(lua_State *L, rl_task *t, rl_scope *own) {
+  while (t->scope != own) rl_scope_abandon(L, t->scope, own);
 }
 
 static int body_over(lua_State *L, int status, lua_KContext ctx) {
@@ -187,7 +182,7 @@ static int body_over(lua_State *L, int status, lua_KContext ctx) {
   }
   rl_scope *own = rl_task_own_scope(t);
   if (!own) return luaL_error(L, "not enough memory");
-  leave_inner_scopes(t, own);
+  leave_inner_scopes(L, t, own);
   return rl_scope_finish(L, own, RL_BODY_TASK, 1, ok, end_task);
 }
 
@@ -266,10 +261,18 @@ static bool has_failed(const rl_ltask *t, lua_State *co) {
   return hides;
 }
 
+// Whoever only watches is told nothing; but a detached task that is watched is somebody's.
+static bool is_awaited(const rl_ltask *t) {
+  const rl_op *op = rl_lot_first(&t->core.waiters);
+  if (t->mode == RL_MODE_DETACH) return op != NULL;
+  while (op && op->kind != &rl_await_kind) op = rl_lot_after(&t->core.waiters, op);
+  return op != NULL;
+}
+
 static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
   lua_State *L = st->L;
   int top = lua_gettop(L);
-  bool awaited = !rl_lot_empty(&t->core.waiters);
+  bool awaited = is_awaited(t);
   bool failed = t->ended != RL_ENDED_OK && has_failed(t, co);
   if (failed) {
     rl_push_handle(L, t);

@@ -41,7 +41,7 @@ static int member_k(lua_State *L, int status, lua_KContext ctx) {
   rl_scope *own = rl_task_own_scope(&h->task->core);
   if (!own) return luaL_error(L, "not enough memory");
   rl_scope_cancel(own, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
-  rl_task_await(t, &h->task->core);
+  rl_task_watch(t, &h->task->core);
   return rl_await(L, &t->wait, member_joined, (lua_KContext)&t->wait);
 }
 

@@ -61,11 +61,12 @@ static void on_after(rl_timer *timer) {
   rl_op_finish(&rl_container_of(timer, branch, timer)->op, 0);
 }
 
-enum { CASES = 1, SELECTION = 2, FIRST_VALUE = 3 };
+enum { CASES = 1, SELECTION = 2, FIRST_VALUE = 3, CASES_MAX = 60000 };
 
-// Pushes case i and its object; the value is at FIRST_VALUE + i.
+// Pushes case i and its object; the value is at FIRST_VALUE + i. The selection holds the cases: the
+// list is the script's, and may change meanwhile.
 static rl_case *push_case(lua_State *L, int i, void **object) {
-  lua_rawgeti(L, CASES, i + 1);
+  lua_getiuservalue(L, SELECTION, i + 1);
   rl_case *c = lua_touserdata(L, -1);
   lua_getiuservalue(L, -1, 1);
   *object = lua_touserdata(L, -1);
@@ -131,14 +132,17 @@ static int select_one(lua_State *L) {
   lua_settop(L, CASES);
   int count = (int)luaL_len(L, CASES);
   luaL_argcheck(L, count > 0, CASES, "at least one case expected");
+  luaL_argcheck(L, count <= CASES_MAX, CASES, "too many cases");
   luaL_checkstack(L, count + 12, "too many cases");
   rl_checkpoint(L);
-  selection *s = lua_newuserdatauv(L, sizeof *s + (size_t)count * sizeof(branch), 0);
+  selection *s = lua_newuserdatauv(L, sizeof *s + (size_t)count * sizeof(branch), count);
   *s = (selection){.count = count, .master = &rl_current(L)->wait};
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, CASES, i + 1);
     if (!rl_test_case(L, -1))
       return luaL_error(L, "select: item %d is not a case (such as ch:receiving())", i + 1);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, SELECTION, i + 1);
     lua_getiuservalue(L, -1, 2);
     lua_remove(L, -2);
   }

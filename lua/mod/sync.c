@@ -68,6 +68,35 @@ static int lock_acquire(lua_State *L) {
   return rl_await(L, &t->core.wait, lock_acquired, (lua_KContext)&t->core.wait);
 }
 
+// reacquire(lock): for whoever must go on as its owner. No checkpoint, and no cancellation ends the
+// wait. If the owner ends meanwhile, the lock is this task's, and BROKEN is raised.
+
+static const rl_op_kind relock_kind = {"lock", NULL, NULL, RL_HOLD_NONE};
+
+static int lock_reacquired(lua_State *L, int status, lua_KContext op) {
+  (void)status;
+  rl_lock *l = check_lock(L);
+  rl_ltask *t = rl_state_of(L)->current;
+  if (rl_awaited(L, (rl_op *)op) >= 0) return 0;
+  if (!l->owner) {
+    rl_lock_own(l, t);
+    return rl_raise(L, "BROKEN", "lock: the task that held it ended without releasing it");
+  }
+  rl_task_park(&t->core, &l->waiting, &relock_kind, l);
+  return rl_await(L, &t->core.wait, lock_reacquired, op);
+}
+
+static int sync_reacquire(lua_State *L) {
+  rl_lock *l = check_lock(L);
+  rl_ltask *t = rl_state_of(L)->current;
+  if (!l->owner) {
+    rl_lock_own(l, t);
+    return 0;
+  }
+  rl_task_park(&t->core, &l->waiting, &relock_kind, l);
+  return rl_await(L, &t->core.wait, lock_reacquired, (lua_KContext)&t->core.wait);
+}
+
 static int lock_try_acquire(lua_State *L) {
   rl_lock *l = check_lock(L);
   rl_ltask *t = rl_state_of(L)->current;
@@ -413,8 +442,11 @@ static int lot_waiting(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"lock", lock_new}, {"semaphore", semaphore_new}, {"lot", lot_new}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"lock", lock_new},
+                                     {"semaphore", semaphore_new},
+                                     {"lot", lot_new},
+                                     {"reacquire", sync_reacquire},
+                                     {NULL, NULL}};
 
 int rl_open_sync(lua_State *L) {
   rl_class_open(L, &lock_class);

@@ -188,16 +188,15 @@ static int join_over(lua_State *L, int status, lua_KContext op) {
   return 0;
 }
 
-// join(task): waits for its end, and raises nothing of its.
+// join(task): waits for its end, and raises nothing of its. A failure stays the handle's.
 static int task_join(lua_State *L) {
   rl_handle *h = rl_check_object(L, 1, &rl_task_class);
   rl_checkpoint(L);
-  h->claimed = true;
   if (!h->task) return rl_no_wait(L, join_over, 0);
   rl_task *t = rl_current(L);
   if (rl_task_would_deadlock(t, &h->task->core))
     return rl_raise(L, "DEADLOCK", "wait: the task waits for this one, so it would never end");
-  rl_task_await(t, &h->task->core);
+  rl_task_watch(t, &h->task->core);
   return rl_await(L, &t->wait, join_over, (lua_KContext)&t->wait);
 }
 

@@ -46,13 +46,26 @@ static void hand_inner_scopes_out(rl_scope *s) {
   }
 }
 
+// The same for what the task was unwinding towards when it entered them.
+static void hand_unwinding_in(const rl_scope *s) {
+  rl_scope *inner = s->owner->scope;
+  for (; inner->parent != s; inner = inner->parent) {
+    if (inner->outer_unwinding == s) inner->outer_unwinding = NULL;
+  }
+  if (inner->outer_unwinding && inner->outer_unwinding != s) return;
+  inner->outer_unwinding = s->outer_unwinding;
+  inner->outer_until = s->outer_until;
+}
+
 rl_leaving rl_scope_leave(rl_scope *s) {
   rl_task *t = s->owner;
   RL_CHECK(s->member_count == 0 && !s->left);
   bool innermost = t->scope == s;
   rl_leaving how = !t->unwinding ? RL_LEAVES : t->unwinding == s ? RL_ABSORBS : RL_PASSES;
   if (how == RL_ABSORBS) t->unwinding = NULL;
-  if (innermost) {
+  if (!innermost) {
+    hand_unwinding_in(s);
+  } else {
     t->scope = s->parent;
     if (!t->unwinding) {
       t->unwinding = s->outer_unwinding;

@@ -9,6 +9,7 @@ static void left_sleep(rl_op *op);
 const rl_op_kind rl_sleep_kind = {"sleep", stop_sleep, left_sleep, RL_HOLD_NONE};
 const rl_op_kind rl_join_kind = {"children", NULL, NULL, RL_HOLD_NONE};
 const rl_op_kind rl_await_kind = {"task", rl_lot_stop, NULL, RL_HOLD_NONE};
+const rl_op_kind rl_watch_kind = {"task", rl_lot_stop, NULL, RL_HOLD_NONE};
 
 void rl_task_init(rl_task *t, rl_loop *loop, rl_scope *home) {
   *t = (rl_task){.scope = home, .state = RL_TASK_CREATED, .doomed = home->doomed};
@@ -108,6 +109,11 @@ void rl_task_await(rl_task *t, rl_task *other) {
   rl_lot_park(&other->waiters, &t->wait);
 }
 
+void rl_task_watch(rl_task *t, rl_task *other) {
+  block(t, &rl_watch_kind, other);
+  rl_lot_park(&other->waiters, &t->wait);
+}
+
 void rl_task_park(rl_task *t, rl_lot *lot, const rl_op_kind *kind, void *on) {
   block(t, kind, on);
   rl_lot_park(lot, &t->wait);
@@ -133,9 +139,9 @@ static bool owns_scope_around(const rl_task *owner, const rl_task *t) {
 bool rl_task_would_deadlock(const rl_task *t, const rl_task *other) {
   for (const rl_task *o = other; o; o = o->wait.on) {
     if (o == t || owns_scope_around(o, t)) return true;
-    bool awaits =
-        o->state == RL_TASK_BLOCKED && o->op == &o->wait && o->wait.kind == &rl_await_kind;
-    if (!awaits) return false;
+    const rl_op_kind *kind = o->wait.kind;
+    bool waits = o->state == RL_TASK_BLOCKED && o->op == &o->wait;
+    if (!waits || (kind != &rl_await_kind && kind != &rl_watch_kind)) return false;
   }
   return false;
 }

@@ -60,6 +60,8 @@ int rl_task_sleep(rl_task *t, uint64_t due);
 bool rl_task_join(rl_task *t, rl_scope *s);
 // Begins to wait for `other`'s end.
 void rl_task_await(rl_task *t, rl_task *other);
+// The same for a task that takes no result: a failure stays to be told to somebody else.
+void rl_task_watch(rl_task *t, rl_task *other);
 // Begins to wait in a lot, on its own op.
 void rl_task_park(rl_task *t, rl_lot *lot, const rl_op_kind *kind, void *on);
 // Back to the tail of the ready queue; after_poll: behind one poll for I/O.
@@ -68,6 +70,6 @@ void rl_task_yield(rl_task *t, bool after_poll);
 // True if `other` cannot end before `t` does: awaiting it would never return.
 bool rl_task_would_deadlock(const rl_task *t, const rl_task *other);
 
-extern const rl_op_kind rl_sleep_kind, rl_join_kind, rl_await_kind;
+extern const rl_op_kind rl_sleep_kind, rl_join_kind, rl_await_kind, rl_watch_kind;
 
 #endif
