@@ -14,6 +14,12 @@ end
 
 local connect_known = { host = true, port = true, path = true, tls = true }
 
+local Unfinished = {
+  __close = function(guard)
+    if guard.conn then guard.conn:close() end
+  end,
+}
+
 local function secure(conn, host, port, options)
   local settings = {}
   if type(options) == "table" then
@@ -26,10 +32,10 @@ local function secure(conn, host, port, options)
   if settings.session == nil and settings.server_name then
     settings.session = settings.server_name .. ":" .. tostring(port)
   end
-  local ok, result = pcall(require("rille.tls").client, conn, settings)
-  if ok then return result end
-  conn:close()
-  error(result, 0)
+  local guard <close> = setmetatable({ conn = conn }, Unfinished) -- a cancellation is caught by no pcall
+  local secured = require("rille.tls").client(conn, settings)
+  guard.conn = nil
+  return secured
 end
 
 --- Connects to `host`, a name or an address, and `port`; or to a Unix socket: `net.connect{path=…}`;
