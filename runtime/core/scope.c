@@ -36,6 +36,24 @@ void rl_scope_enter(rl_scope *s, rl_task *t) {
   rl_list_push(&s->parent->scopes, &s->sibling);
 }
 
+// The scope after `s` in a walk of the tree under `root`, outer ones first; `deeper`: also what is
+// inside `s`.
+static rl_scope *walk(const rl_scope *root, rl_scope *s, bool deeper) {
+  if (deeper && !rl_list_empty(&s->scopes))
+    return rl_container_of(s->scopes.next, rl_scope, sibling);
+  while (s != root) {
+    if (s->sibling.next != &s->parent->scopes)
+      return rl_container_of(s->sibling.next, rl_scope, sibling);
+    s = s->parent;
+  }
+  return NULL;
+}
+
+#define EACH_MEMBER(t, s)                                                   \
+  for (rl_link *l_ = (s)->members.next, *n_ = l_->next;                     \
+       l_ != &(s)->members && ((t) = rl_container_of(l_, rl_task, member)); \
+       l_ = n_, n_ = l_->next)
+
 // A scope left before the ones inside it (a deadline in a generator, say): they move outwards.
 static void hand_inner_scopes_out(rl_scope *s) {
   while (!rl_list_empty(&s->scopes)) {
@@ -57,6 +75,19 @@ static void hand_unwinding_in(const rl_scope *s) {
   inner->outer_until = s->outer_until;
 }
 
+// Tasks inside that outlive it and unwind towards it now unwind towards the scope around it.
+static void retarget_outwards(const rl_scope *left) {
+  rl_scope *root = left->parent;
+  for (rl_scope *s = root; s; s = walk(root, s, true)) {
+    rl_task *t;
+    if (s->outer_unwinding == left) s->outer_unwinding = root;
+    if (s->owner && s->owner->unwinding == left) s->owner->unwinding = root;
+    EACH_MEMBER(t, s) {
+      if (t->unwinding == left) t->unwinding = root;
+    }
+  }
+}
+
 rl_leaving rl_scope_leave(rl_scope *s) {
   rl_task *t = s->owner;
   RL_CHECK(s->member_count == 0 && !s->left);
@@ -72,8 +103,10 @@ rl_leaving rl_scope_leave(rl_scope *s) {
       t->shield_until = s->outer_until;
     }
   }
+  bool outlived = s->scattered || !rl_list_empty(&s->scopes);
   hand_inner_scopes_out(s);
   rl_link_remove(&s->sibling);
+  if (outlived && rl_scope_cancelled(s)) retarget_outwards(s);
   rl_loop_timer_stop(s->loop, &s->timer);
   s->left = true;
   return how;
@@ -81,6 +114,7 @@ rl_leaving rl_scope_leave(rl_scope *s) {
 
 void rl_scope_disown(rl_scope *s) {
   rl_scope *outer = s->parent;
+  s->scattered = true;
   while (!rl_list_empty(&s->members)) {
     rl_task *t = rl_container_of(s->members.next, rl_task, member);
     rl_link_remove(&t->member);
@@ -97,24 +131,6 @@ bool rl_scope_around(const rl_scope *s, const rl_task *t) {
   }
   return false;
 }
-
-// The scope after `s` in a walk of the tree under `root`, outer ones first; `deeper`: also what is
-// inside `s`.
-static rl_scope *walk(const rl_scope *root, rl_scope *s, bool deeper) {
-  if (deeper && !rl_list_empty(&s->scopes))
-    return rl_container_of(s->scopes.next, rl_scope, sibling);
-  while (s != root) {
-    if (s->sibling.next != &s->parent->scopes)
-      return rl_container_of(s->sibling.next, rl_scope, sibling);
-    s = s->parent;
-  }
-  return NULL;
-}
-
-#define EACH_MEMBER(t, s)                                                   \
-  for (rl_link *l_ = (s)->members.next, *n_ = l_->next;                     \
-       l_ != &(s)->members && ((t) = rl_container_of(l_, rl_task, member)); \
-       l_ = n_, n_ = l_->next)
 
 static void mark(rl_scope *root) {
   for (rl_scope *s = root; s; s = walk(root, s, true)) {

@@ -46,6 +46,7 @@ struct rl_scope {
   bool of_task;     // the body of its owner, a task
   bool shield;      // outer cancellation stops here
   bool doomed;      // it or one around it is cancelled
+  bool scattered;   // its members have moved to the scope around it
   bool left;        // the body is over and the members are gone: nothing may be spawned into it
 };
 

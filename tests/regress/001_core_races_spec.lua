@@ -147,6 +147,34 @@ describe("races of the core", function()
     assert.equal("deep", err)
   end)
 
+  it("who unwinds towards a deadline that is left with its coroutine goes on unwinding", function()
+    local cleaned
+    local t = rille.async(function()
+      local co = coroutine.create(function()
+        local d = rille.deadline(0.002)
+        rille.group(function(g)
+          g:spawn(function()
+            local _ <close> = setmetatable({}, {
+              __close = function()
+                rille.sleep(0.01)
+                cleaned = true
+              end,
+            })
+            rille.sleep(1)
+          end)
+          coroutine.yield(d)
+        end)
+      end)
+      coroutine.resume(co)
+      assert.is_false((rille.catch_cancel(rille.sleep, 1)))
+      co = nil
+      collectgarbage()
+      error("mine", 0)
+    end)()
+    assert.is_false(pcall(t.await, t))
+    assert.is_true(cleaned)
+  end)
+
   it("race and any give all values of a task", function()
     local t = rille.async(function() return 1, nil, 3 end)()
     assert.same({ 1, nil, 3, n = 3 }, table.pack(rille.race(t)))
