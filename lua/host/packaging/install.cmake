@@ -6,12 +6,12 @@ install(FILES $<TARGET_FILE:rille_static> DESTINATION ${CMAKE_INSTALL_LIBDIR} CO
 install(FILES lua/host/rille.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev)
 
 file(RELATIVE_PATH RILLE_PC_TO_PREFIX /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
-configure_file(packaging/rille.pc.in ${PROJECT_BINARY_DIR}/rille.pc @ONLY)
+configure_file(lua/host/packaging/rille.pc.in ${PROJECT_BINARY_DIR}/rille.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/rille.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
 include(CMakePackageConfigHelpers)
 set(RILLE_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/rille)
-configure_package_config_file(packaging/rilleConfig.cmake.in ${PROJECT_BINARY_DIR}/rilleConfig.cmake
+configure_package_config_file(lua/host/packaging/rilleConfig.cmake.in ${PROJECT_BINARY_DIR}/rilleConfig.cmake
   INSTALL_DESTINATION ${RILLE_CMAKE_DIR})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/rilleConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/rilleConfig.cmake ${PROJECT_BINARY_DIR}/rilleConfigVersion.cmake
