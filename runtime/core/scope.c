@@ -106,7 +106,7 @@ rl_leaving rl_scope_leave(rl_scope *s) {
   bool outlived = s->scattered || !rl_list_empty(&s->scopes);
   hand_inner_scopes_out(s);
   rl_link_remove(&s->sibling);
-  if (outlived && rl_scope_cancelled(s)) retarget_outwards(s);
+  if (outlived) retarget_outwards(s);
   rl_loop_timer_stop(s->loop, &s->timer);
   s->left = true;
   return how;
