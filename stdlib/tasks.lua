@@ -165,11 +165,10 @@ function tasks.wait(list, options)
   end
   local pending = {}
   for _, t in ipairs(list) do
-    if ended[t] then
-      -- told already
-    elseif t:status() == "done" then -- in the same moment as the timeout
+    local is_done = t:status() == "done"
+    if is_done and not ended[t] then -- in the same moment as the timeout
       done[#done + 1] = t
-    else
+    elseif not is_done then
       pending[#pending + 1] = t
     end
   end
