@@ -82,8 +82,11 @@ void rl_push_handle(lua_State *L, rl_ltask *t) {
 static rl_ltask *new_task(lua_State *L, rl_scope *home, rl_mode mode) {
   rl_state *st = rl_state_of(L);
   rl_ltask *t = rl_slab_alloc(&st->loop.slab, sizeof *t);
-  if (!t) luaL_error(L, "not enough memory");
-  memset(t, 0, sizeof *t);
+  if (!t) {
+    luaL_error(L, "not enough memory");
+    return NULL;
+  }
+  memset((char *)t + sizeof t->core, 0, sizeof *t - sizeof t->core);  // rl_task_init does the core
   t->mode = (uint8_t)mode;
   t->id = ++st->last_id;
   t->born = uv_now(st->loop.uv);

@@ -40,10 +40,11 @@ static scope_box *check_group(lua_State *L) { return rl_check_object(L, 1, &grou
 static int group_spawn_as(lua_State *L, rl_mode mode) {
   scope_box *g = check_group(L);
   int top = lua_gettop(L);
-  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
-    luaL_typeerror(L, 2, "function");
-  lua_settop(L, top);
-  rl_push_handle(L, rl_spawn(L, g->scope, lua_gettop(L) - 2, mode));
+  if (RL_UNLIKELY(!lua_isfunction(L, 2))) {
+    if (luaL_getmetafield(L, 2, "__call") == LUA_TNIL) luaL_typeerror(L, 2, "function");
+    lua_settop(L, top);
+  }
+  rl_push_handle(L, rl_spawn(L, g->scope, top - 2, mode));
   return 1;
 }
 
