@@ -40,18 +40,6 @@ static const char *target_of(const rl_http_request *r) {
   return rl_http_request_head(r) + r->target;
 }
 
-const char *rl_http_request_field(const rl_http_request *r, const char *name, size_t *len) {
-  size_t name_len = strlen(name);
-  const char *head = rl_http_request_head(r);
-  for (int i = 0; i < r->field_count; i++) {
-    const rl_http1_field *f = &r->fields[i];
-    if (f->name_len != name_len || !rl_http1_same(head + f->name, name_len, name)) continue;
-    *len = f->value_len;
-    return head + f->value;
-  }
-  return NULL;
-}
-
 // The table of what was made so far, and of what a handler has put there.
 static void push_kept(lua_State *L) {
   if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return;

@@ -45,9 +45,6 @@ rl_http_request *rl_http_request_new(lua_State *L, int metatable, rl_http_owner 
                                      const char *bytes, size_t size, const rl_http1_head *head,
                                      const rl_http1_field *fields);
 
-// The first field of that (lower-case) name; NULL if there is none.
-const char *rl_http_request_field(const rl_http_request *r, const char *name, size_t *len);
-
 // Pushes the table of "a=1&b=2": the first value of each name. False: over `limit` pairs, or a bad
 // escape; nothing pushed.
 bool rl_http_push_pairs(lua_State *L, const char *s, size_t len, size_t limit);

@@ -62,8 +62,6 @@ void rl_msg_unref(rl_msg *m) {
   free(m);
 }
 
-size_t rl_msg_weight(const rl_msg *m) { return m->weight; }
-
 const char *rl_msg_bytes(const rl_msg *m, size_t *size, uint32_t *count) {
   *size = m->size;
   *count = m->count;

@@ -65,8 +65,6 @@ int rl_msg_push_unref(lua_State *L, rl_msg *m);
 int rl_msg_from_bytes(const char *bytes, size_t size, uint32_t count, bool functions, rl_msg **out);
 const char *rl_msg_bytes(const rl_msg *m, size_t *size, uint32_t *count);
 
-size_t rl_msg_weight(const rl_msg *m);  // bytes it keeps alive
-
 rl_msg *rl_msg_ref(rl_msg *m);  // any thread
 void rl_msg_unref(rl_msg *m);   // any thread; NULL is nothing
 

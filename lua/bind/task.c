@@ -377,13 +377,3 @@ void rl_report_text(rl_state *st, const char *text) {
     fprintf(stderr, "rille: %s\n", text);
   }
 }
-
-bool rl_run_until_empty(rl_state *st, rl_scope *scope) {
-  for (;;) {
-    rl_loop_run(&st->loop);
-    rl_report_orphans(st);
-    if (scope->member_count == 0) return true;
-    if (rl_loop_stuck(&st->loop)) return false;
-    rl_loop_poll(&st->loop, true);
-  }
-}

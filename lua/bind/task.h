@@ -85,8 +85,4 @@ void rl_report_text(rl_state *st, const char *text);
 // Reports the failures of detached tasks that nobody has awaited by the end of the tick.
 void rl_report_orphans(rl_state *st);
 
-// Ticks until `scope` has no members. Returns false if it got stuck: every task is blocked for
-// ever.
-bool rl_run_until_empty(rl_state *st, rl_scope *scope);
-
 #endif

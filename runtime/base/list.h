@@ -23,8 +23,6 @@ static inline void rl_list_push(rl_list *list, rl_link *l) {  // at the tail
   list->prev = l;
 }
 
-static inline void rl_list_push_front(rl_list *list, rl_link *l) { rl_list_push(list->next, l); }
-
 static inline void rl_link_remove(rl_link *l) {
   l->prev->next = l->next;
   l->next->prev = l->prev;

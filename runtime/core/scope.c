@@ -125,13 +125,6 @@ void rl_scope_disown(rl_scope *s) {
   }
 }
 
-bool rl_scope_around(const rl_scope *s, const rl_task *t) {
-  for (const rl_scope *at = t->scope; at; at = at->parent) {
-    if (at == s) return true;
-  }
-  return false;
-}
-
 static void mark(rl_scope *root) {
   for (rl_scope *s = root; s; s = walk(root, s, true)) {
     rl_task *t;

@@ -72,7 +72,4 @@ void rl_scope_disown(rl_scope *s);
 void rl_scope_cancel(rl_scope *s, rl_because because, uint64_t grace);
 int rl_scope_deadline(rl_scope *s, uint64_t due);  // RL_NEVER: none. Ignored once cancelled
 
-// True if `task` runs inside `s`.
-bool rl_scope_around(const rl_scope *s, const struct rl_task *task);
-
 #endif

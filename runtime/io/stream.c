@@ -137,19 +137,6 @@ void rl_stream_consume(rl_stream *s, size_t n) {
   }
 }
 
-bool rl_stream_unread(rl_stream *s, const void *bytes, size_t n) {
-  rl_buf joined;
-  rl_buf_init(&joined);
-  size_t rest = rl_stream_len(s);
-  if (!rl_buf_reserve(&joined, n + rest)) return false;
-  rl_buf_put(&joined, bytes, n);
-  if (rest) rl_buf_put(&joined, rl_buf_head(&s->in), rest);
-  rl_buf_fini(&s->in);
-  s->in = joined;
-  s->scanned = 0;
-  return true;
-}
-
 void rl_stream_wait_in(rl_stream *s, size_t want, rl_task *task) {
   RL_CHECK(!rl_stream_reading(s));
   rl_op_init(&s->reader, &read_kind);

@@ -99,9 +99,6 @@ void rl_stream_unref(rl_stream *s);
 
 // Takes n bytes out of `in`; delivery goes on if it had stopped.
 void rl_stream_consume(rl_stream *s, size_t n);
-// Puts bytes in front of what arrived: what a parser read too far. False: memory is out.
-bool rl_stream_unread(rl_stream *s, const void *bytes, size_t n);
-
 static inline size_t rl_stream_len(const rl_stream *s) { return rl_buf_len(&s->in); }
 // True: another task reads (writes), perhaps woken and not yet run.
 static inline bool rl_stream_reading(const rl_stream *s) { return rl_op_claimed(&s->reader); }
