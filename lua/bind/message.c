@@ -74,7 +74,7 @@ int rl_msg_from_bytes(const char *bytes, size_t size, uint32_t count, bool funct
   rl_msg *m = rl_msg_new(size);
   if (!m) return UV_ENOMEM;
   memcpy(m->bytes, bytes, size);
-  m->size = m->weight = size;
+  m->size = size;
   m->count = count;
   m->refers = true;
   *out = m;

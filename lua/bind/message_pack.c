@@ -209,7 +209,6 @@ static bool pack_string(packer *p, int index) {
   if (!blob) return no_memory(p);
   bool done = put_shared(p, blob) && remember(p, s, p->m->shared_count - 1, 0);
   rl_shared_unref(blob);
-  p->m->weight += done ? size : 0;
   return done;
 }
 
@@ -487,7 +486,6 @@ int rl_msg_pack(lua_State *L, int first, int count, const char *name, int number
     }
   }
   if (p.seen != p.few) free(p.seen);
-  p.m->weight += p.m->size;
   *out = p.m;
   return 0;
 }

@@ -13,7 +13,7 @@ struct rl_msg {
   uint32_t shared_count;  // things by reference
   bool refers;            // some table or function is referred to again
   rl_shared **shared;
-  size_t size, weight;
+  size_t size;
   char bytes[];
 };
 
