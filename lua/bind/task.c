@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { FEW = LUA_MINSTACK / 2 };  // arguments that an idle coroutine has room for without asking
+
 // Coroutines.
 
 rl_co rl_co_take(lua_State *L) {
@@ -26,12 +28,8 @@ rl_co rl_co_take(lua_State *L) {
 }
 
 void rl_co_give(rl_state *st, rl_co co, bool clean) {
-  if (clean) {
-    lua_settop(co.L, 0);
-  } else {
-    lua_resetthread(co.L);
-    lua_settop(co.L, 0);
-  }
+  if (!clean) lua_resetthread(co.L);
+  if (lua_gettop(co.L) > 0) lua_settop(co.L, 0);
   if (st->pool_count < RL_CO_POOL) {
     st->pool[st->pool_count++] = co;
     return;
@@ -61,37 +59,40 @@ static void push_new_handle(lua_State *L, rl_ltask *t) {
   h->task = t;
 }
 
-// Pushes the handle if it is still in somebody's hands.
-static rl_handle *push_live_handle(lua_State *L, const rl_ltask *t) {
+// The handle at the top of the stack, above the table of them, if it is still in somebody's hands;
+// else NULL, and anything there.
+static rl_handle *find_handle(lua_State *L, const rl_ltask *t) {
   if (!t->slot) return NULL;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->handles);
   lua_rawgeti(L, -1, t->slot);
-  lua_replace(L, -2);
-  rl_handle *h = lua_touserdata(L, -1);
-  if (!h) lua_pop(L, 1);
-  return h;
+  return lua_touserdata(L, -1);
 }
 
 void rl_push_handle(lua_State *L, rl_ltask *t) {
-  luaL_checkstack(L, 4, "task handle");
-  if (!push_live_handle(L, t)) push_new_handle(L, t);
+  luaL_checkstack(L, 6, "task handle");
+  int top = lua_gettop(L);
+  if (find_handle(L, t)) {
+    lua_replace(L, top + 1);
+  } else {
+    lua_settop(L, top);
+    push_new_handle(L, t);
+  }
 }
 
 // Birth.
 
-static rl_ltask *new_task(lua_State *L, rl_scope *home, rl_mode mode) {
-  rl_state *st = rl_state_of(L);
+static inline rl_ltask *new_task(lua_State *L, rl_state *st, rl_scope *home, rl_mode mode) {
   rl_ltask *t = rl_slab_alloc(&st->loop.slab, sizeof *t);
   if (!t) {
     luaL_error(L, "not enough memory");
     return NULL;
   }
-  memset((char *)t + sizeof t->core, 0, sizeof *t - sizeof t->core);  // rl_task_init does the core
+  memset(t, 0, sizeof *t);
   t->mode = (uint8_t)mode;
   t->id = ++st->last_id;
   t->born = uv_now(st->loop.uv);
   st->alive++;
-  if (st->current && st->current->vars) {
+  if (RL_UNLIKELY(st->current && st->current->vars)) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, st->current->vars);
     t->vars = luaL_ref(L, LUA_REGISTRYINDEX);
   }
@@ -106,27 +107,34 @@ rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   bool pushes = st->pool_count == 0 || (st->current && st->current->vars);
   if (RL_UNLIKELY(pushes)) luaL_checkstack(L, 4, "spawn");
   rl_co co = rl_co_take(L);
-  if (!lua_checkstack(co.L, nargs + 3)) {
+  if (nargs > FEW && !lua_checkstack(co.L, nargs + 3)) {
     rl_co_give(st, co, true);
     luaL_error(L, "spawn: too many arguments");
   }
   lua_pushcfunction(co.L, rl_task_main);
   lua_pushcfunction(co.L, rl_trace_handler);
   lua_xmove(L, co.L, nargs + 1);
-  rl_ltask *t = new_task(L, home, mode);
+  rl_ltask *t = new_task(L, st, home, mode);
   t->L = co.L;
   t->anchor = co.anchor;
   t->site = site;
   return t;
 }
 
-rl_ltask *rl_spawn_child(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
-                         int index) {
-  rl_ltask *t = new_task(L, home, RL_MODE_CHILD);
-  t->child = kind;
-  t->parent = parent;
-  t->index = index;
-  return t;
+int rl_spawn_handle(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
+  push_new_handle(L, rl_spawn(L, home, nargs, mode));
+  return 1;
+}
+
+void rl_spawn_children(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
+                       int count) {
+  rl_state *st = rl_state_of(L);
+  for (int i = 1; i <= count; i++) {
+    rl_ltask *t = new_task(L, st, home, RL_MODE_CHILD);
+    t->child = kind;
+    t->parent = parent;
+    t->index = i;
+  }
 }
 
 rl_scope *rl_spawn_scope(lua_State *L) {
@@ -277,16 +285,18 @@ static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count)
   int top = lua_gettop(L);
   bool awaited = is_awaited(t);
   bool failed = t->ended != RL_ENDED_OK && has_failed(t, co);
-  if (failed) {
-    rl_push_handle(L, t);
-  } else if (!push_live_handle(L, t)) {
-    return;
+  rl_handle *h = find_handle(L, t);
+  if (!h && failed) {
+    lua_checkstack(L, 8);
+    push_new_handle(L, t);
+    h = lua_touserdata(L, -1);
   }
-  rl_handle *h = lua_touserdata(L, -1);
-  store_results(L, h, co, count);
-  h->ended = t->ended;
-  h->task = NULL;
-  if (failed) tell_failure(st, t, h, awaited);
+  if (h) {
+    store_results(L, h, co, count);
+    h->ended = t->ended;
+    h->task = NULL;
+    if (failed) tell_failure(st, t, h, awaited);
+  }
   lua_settop(L, top);
 }
 
@@ -298,8 +308,8 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   } else {
     end_with_handle(st, t, co.L, count);
   }
-  if (t->vars) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
-  if (t->name) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
+  if (RL_UNLIKELY(t->vars)) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
+  if (RL_UNLIKELY(t->name)) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
   if (t->slot) rl_ids_give(&st->slots, t->slot);
   if (t->held) rl_locks_break(t);
   if (!rl_lot_empty(&t->core.waiters)) rl_lot_wake_all(&t->core.waiters, 0);

@@ -56,9 +56,11 @@ static inline rl_ltask *rl_ltask_of(rl_task *t) { return (rl_ltask *)t; }
 
 // The function and its `nargs` arguments at the top of L become a task in `home`; pops them.
 rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode);
-// A child that gets its function on its first run.
-rl_ltask *rl_spawn_child(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
-                         int index);
+// The same for a C function of a script's: pushes the handle, returns 1.
+int rl_spawn_handle(lua_State *L, rl_scope *home, int nargs, rl_mode mode);
+// `count` children, with indices from 1, that get their functions on their first runs.
+void rl_spawn_children(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
+                       int count);
 void rl_push_handle(lua_State *L, rl_ltask *t);  // makes it at the first need
 
 // The scope that rille.spawn spawns into: the innermost around the caller, its own body's if there

@@ -62,19 +62,18 @@ static int add_site(struct rl_sites *sites, const lua_Debug *ar) {
   return sites->count;
 }
 
-static int site_of(lua_State *L, const lua_Debug *at) {
-  lua_Debug ar = *at;
-  if (ar.currentline < 0) return 0;
+static int site_of(lua_State *L, const lua_Debug *ar) {
+  if (ar->currentline < 0) return 0;
   struct rl_sites *sites = sites_of(rl_state_of(L));
   if (!sites) return 0;
   // A function's source text may move or be freed: the pointer is only a hint, the text decides.
-  size_t hash = ((uintptr_t)ar.source / 16 * 31 + (size_t)ar.currentline) % SITES_CACHED;
+  size_t hash = ((uintptr_t)ar->source / 16 * 31 + (size_t)ar->currentline) % SITES_CACHED;
   int cached = sites->cache[hash];
-  if (cached && same_place(&sites->all[cached - 1], &ar)) return cached;
+  if (cached && same_place(&sites->all[cached - 1], ar)) return cached;
   for (int i = 0; i < sites->count; i++) {
-    if (same_place(&sites->all[i], &ar)) return sites->cache[hash] = i + 1;
+    if (same_place(&sites->all[i], ar)) return sites->cache[hash] = i + 1;
   }
-  int added = add_site(sites, &ar);
+  int added = add_site(sites, ar);
   return sites->cache[hash] = added;
 }
 

@@ -13,11 +13,20 @@ typedef struct gathering {
   lua_State *L;  // the caller
   rl_scope *scope;
   int list;     // index of the table of functions, or 0: they are arguments
-  int first;    // of item 1: a child's index less this, plus one, is its number
   int results;  // index of the results
   bool settle;
   int site;
 } gathering;
+
+// Stack: results' index, count, list?, then the arguments, the gathering, the results.
+enum { FIRST_ITEM = 4 };
+
+// The `number`-th of the table at `list`, or of the arguments if it is 0. Its type.
+static int push_item(lua_State *L, int list, int number) {
+  if (list) return lua_rawgeti(L, list, number);
+  lua_pushvalue(L, FIRST_ITEM + number - 1);
+  return lua_type(L, -1);
+}
 
 // A task among the arguments: its child awaits it, and passes a cancellation on to it before it
 // gives up.
@@ -59,12 +68,7 @@ static int await_member(lua_State *L) {
 
 static void prepare(rl_ltask *t, lua_State *co) {
   gathering *g = t->parent;
-  if (g->list) {
-    lua_rawgeti(g->L, g->list, t->index);
-  } else {
-    lua_pushvalue(g->L, t->index);
-  }
-  if (lua_type(g->L, -1) == LUA_TUSERDATA) lua_pushcfunction(co, await_member);
+  if (push_item(g->L, g->list, t->index) == LUA_TUSERDATA) lua_pushcfunction(co, await_member);
   lua_xmove(g->L, co, 1);
 }
 
@@ -90,15 +94,21 @@ static void ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
     return;
   }
   lua_xmove(co, g->L, 1);
-  lua_rawseti(g->L, g->results, t->index - g->first + 1);
+  lua_rawseti(g->L, g->results, t->index);
 }
 
 static const rl_child_kind gather_child = {prepare, ended};
 
-static void check_item(lua_State *L, int index, int number) {
-  if (lua_isfunction(L, index) || rl_test_object(L, index, &rl_task_class)) return;
-  luaL_error(L, "gather: item %d: function or task expected, got %s", number,
-             luaL_typename(L, index));
+static void check_items(lua_State *L, int list, int count) {
+  enum { BATCH = 16 };
+  luaL_checkstack(L, BATCH, "gather");
+  int top = lua_gettop(L);
+  for (int i = 1; i <= count; i++) {
+    if (i % BATCH == 0) lua_settop(L, top);
+    if (push_item(L, list, i) == LUA_TFUNCTION || rl_test_object(L, -1, &rl_task_class)) continue;
+    luaL_error(L, "gather: item %d: function or task expected, got %s", i, luaL_typename(L, -1));
+  }
+  lua_settop(L, top);
 }
 
 static int gathered(lua_State *L, int status, lua_KContext values_stand) {
@@ -116,9 +126,6 @@ static int gathered(lua_State *L, int status, lua_KContext values_stand) {
   return count;
 }
 
-// Stack: results' index, count, list?, then the arguments, the gathering, the results.
-enum { FIRST_ITEM = 4 };
-
 static int gather(lua_State *L) {
   int top = lua_gettop(L);
   bool list = top == 1 && lua_istable(L, 1);
@@ -129,15 +136,11 @@ static int gather(lua_State *L) {
     settled = lua_toboolean(L, -1);
     lua_pop(L, 1);
   }
-  for (int i = 1; i <= count; i++) {
-    if (list) lua_rawgeti(L, 1, i);
-    check_item(L, list ? -1 : i, i);
-    if (list) lua_pop(L, 1);
-  }
   rl_checkpoint(L);
   luaL_checkstack(L, 12, "gather");
   for (int i = 1; i < FIRST_ITEM; i++) lua_pushnil(L);
   lua_rotate(L, 1, FIRST_ITEM - 1);
+  check_items(L, list ? FIRST_ITEM : 0, count);
   gathering *g = lua_newuserdatauv(L, sizeof *g, 0);
   lua_createtable(L, count, list ? 1 : 0);
   int results = lua_gettop(L);
@@ -151,10 +154,9 @@ static int gather(lua_State *L) {
   lua_replace(L, 2);
   lua_pushboolean(L, list);
   lua_replace(L, 3);
-  *g = (gathering){L,       NULL,    list ? FIRST_ITEM : 0, list ? 1 : FIRST_ITEM,
-                   results, settled, rl_site_here(L)};
+  *g = (gathering){L, NULL, list ? FIRST_ITEM : 0, results, settled, rl_site_here(L)};
   g->scope = rl_scope_open_here(L);
-  for (int i = 1; i <= count; i++) rl_spawn_child(L, g->scope, &gather_child, g, g->first + i - 1);
+  rl_spawn_children(L, g->scope, &gather_child, g, count);
   return rl_scope_finish(L, g->scope, RL_BODY_PLAIN, results, true, gathered);
 }
 

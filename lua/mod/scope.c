@@ -44,8 +44,7 @@ static int group_spawn_as(lua_State *L, rl_mode mode) {
     if (luaL_getmetafield(L, 2, "__call") == LUA_TNIL) luaL_typeerror(L, 2, "function");
     lua_settop(L, top);
   }
-  rl_push_handle(L, rl_spawn(L, g->scope, top - 2, mode));
-  return 1;
+  return rl_spawn_handle(L, g->scope, top - 2, mode);
 }
 
 static int group_cancel(lua_State *L) {

@@ -25,8 +25,7 @@ static void check_function(lua_State *L, int index) {
 static int task_spawn(lua_State *L) {
   check_function(L, 1);
   check_in_task(L, "spawn");
-  rl_push_handle(L, rl_spawn(L, rl_spawn_scope(L), lua_gettop(L) - 1, RL_MODE_SPAWN));
-  return 1;
+  return rl_spawn_handle(L, rl_spawn_scope(L), lua_gettop(L) - 1, RL_MODE_SPAWN);
 }
 
 static int task_detach(lua_State *L) {
@@ -34,16 +33,14 @@ static int task_detach(lua_State *L) {
   rl_state *st = rl_state_of(L);
   if (rl_scope_cancelled(st->detached))
     return rl_raise(L, "CLOSED", "detach: the program is ending");
-  rl_push_handle(L, rl_spawn(L, st->detached, lua_gettop(L) - 1, RL_MODE_DETACH));
-  return 1;
+  return rl_spawn_handle(L, st->detached, lua_gettop(L) - 1, RL_MODE_DETACH);
 }
 
 static int async_call(lua_State *L) {
   check_in_task(L, "async");
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
-  rl_push_handle(L, rl_spawn(L, rl_spawn_scope(L), lua_gettop(L) - 1, RL_MODE_ASYNC));
-  return 1;
+  return rl_spawn_handle(L, rl_spawn_scope(L), lua_gettop(L) - 1, RL_MODE_ASYNC);
 }
 
 static int task_async(lua_State *L) {

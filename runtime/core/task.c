@@ -11,15 +11,6 @@ const rl_op_kind rl_join_kind = {"children", NULL, NULL, RL_HOLD_NONE};
 const rl_op_kind rl_await_kind = {"task", rl_lot_stop, NULL, RL_HOLD_NONE};
 const rl_op_kind rl_watch_kind = {"task", rl_lot_stop, NULL, RL_HOLD_NONE};
 
-void rl_task_init(rl_task *t, rl_loop *loop, rl_scope *home) {
-  *t = (rl_task){.scope = home, .state = RL_TASK_CREATED, .doomed = home->doomed};
-  rl_op_init(&t->wait, &rl_sleep_kind);
-  rl_lot_init(&t->waiters);
-  rl_list_push(&home->members, &t->member);
-  home->member_count++;
-  rl_loop_ready(loop, &t->job);
-}
-
 void rl_task_end(rl_task *t) {
   rl_scope *home = t->scope;
   RL_CHECK(home->owner != t);

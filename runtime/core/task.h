@@ -8,7 +8,7 @@
 #include "runtime/core/scope.h"
 
 typedef enum {
-  RL_TASK_CREATED,  // in the ready queue, never run
+  RL_TASK_CREATED,  // in the ready queue, never run; 0
   RL_TASK_READY,
   RL_TASK_RUNNING,
   RL_TASK_BLOCKED,  // waits for `op`
@@ -33,8 +33,6 @@ struct rl_task {
   bool aborted;           // its last wait was aborted: it raises when it runs
 };
 
-// Joins `home` and the ready queue.
-void rl_task_init(rl_task *t, struct rl_loop *loop, rl_scope *home);
 // The body and all children are over: leaves home, wakes a joiner of it. Waiters are woken by the
 // caller, who has the result.
 void rl_task_end(rl_task *t);
@@ -71,5 +69,17 @@ void rl_task_yield(rl_task *t, bool after_poll);
 bool rl_task_would_deadlock(const rl_task *t, const rl_task *other);
 
 extern const rl_op_kind rl_sleep_kind, rl_join_kind, rl_await_kind, rl_watch_kind;
+
+// Zeroed memory becomes a task: it joins `home` and the ready queue.
+static inline void rl_task_init(rl_task *t, rl_loop *loop, rl_scope *home) {
+  t->scope = home;
+  t->doomed = home->doomed;
+  t->wait.kind = &rl_sleep_kind;
+  rl_link_init(&t->wait.link);
+  rl_lot_init(&t->waiters);
+  rl_list_push(&home->members, &t->member);
+  home->member_count++;
+  rl_loop_ready(loop, &t->job);
+}
 
 #endif
