@@ -249,10 +249,10 @@ static int out_finish(lua_State *L) {
 static int out_refused(lua_State *L) {
   out_box *out = check_out(L);
   int why = out->stream->s.in_status;
-  if (why == RL_LIMIT || why == RL_TIMEOUT) {
-    lua_pushinteger(L, why == RL_LIMIT ? 413 : 408);
-  } else {
+  if (why == 0 || why == UV_EOF) {
     lua_pushnil(L);
+  } else {
+    lua_pushinteger(L, why == RL_LIMIT ? 413 : why == RL_TIMEOUT ? 408 : 400);
   }
   lua_pushboolean(L, out->stream->answered);
   return 2;

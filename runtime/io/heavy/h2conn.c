@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SECOND UINT64_C(1000000000)
 
@@ -168,6 +169,19 @@ static bool take_pseudo(rl_h2stream *s, const uint8_t *name, size_t name_len, co
   return true;
 }
 
+// Beside :authority it may only repeat it (RFC 9113, 8.3.1).
+static bool take_host(rl_h2stream *s, const uint8_t *value, size_t len) {
+  s->malformed |= !rl_http1_is_host((const char *)value, len);
+  if (s->head.host < 0) {
+    s->head.host = (int16_t)s->head.field_count;
+    return add_field(s, "host", 4, value, len);
+  }
+  const rl_http1_field *f = &s->fields[s->head.host];
+  const char *known = rl_buf_head(&s->bytes) + f->value;
+  s->malformed |= len != f->value_len || strncasecmp((const char *)value, known, len) != 0;
+  return true;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t len, uint8_t flags, void *user) {
   (void)flags;
@@ -183,11 +197,26 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
   if (*name == ':') {
     s->too_large |= !take_pseudo(s, name, name_len, value, len);
   } else if (is(name, name_len, "host")) {
-    if (s->head.host < 0) s->head.host = (int16_t)s->head.field_count;
-    s->malformed |= !rl_http1_is_host((const char *)value, len);
-    s->too_large |= !add_field(s, "host", 4, value, len);
+    s->too_large |= !take_host(s, value, len);
   } else {
     s->too_large |= !add_field(s, (const char *)name, name_len, value, len);
+  }
+  return 0;
+}
+
+// A stream that was passed over can never be opened (RFC 9113, 5.1.1). nghttp2 takes its HEADERS
+// for late ones of a closed stream.
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user) {
+  rl_h2conn *c = user;
+  if (hd->type != NGHTTP2_HEADERS || !(hd->stream_id & 1)) return 0;
+  if (hd->stream_id > c->last_id) {
+    if (hd->stream_id > c->last_id + 2) {
+      c->passed_from = c->last_id;
+      c->passed_to = hd->stream_id;
+    }
+    c->last_id = hd->stream_id;
+  } else if (hd->stream_id > c->passed_from && hd->stream_id < c->passed_to) {
+    nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
   }
   return 0;
 }
@@ -403,6 +432,7 @@ static int make_session(rl_h2conn *c) {
   nghttp2_session_callbacks *callbacks;
   nghttp2_option *option;
   if (nghttp2_session_callbacks_new(&callbacks) != 0) return UV_ENOMEM;
+  nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
@@ -429,6 +459,7 @@ int rl_h2conn_init(rl_h2conn *c, rl_stream *stream, const rl_h2_limits *limits) 
   rl_op_init(&c->op, &wait_kind);
   rl_timer_init(&c->timer, on_timer);
   c->credit = RL_H2_FRAMES_BURST;
+  c->last_id = c->passed_from = -1;
   c->refilled = rl_loop_now(c->loop);
   touch(c);
   int err = make_session(c);

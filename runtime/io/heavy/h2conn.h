@@ -56,6 +56,8 @@ struct rl_h2conn {
   uint64_t refilled;  // when `credit` was
   uint32_t credit;    // frames that carry nothing, still allowed
   rl_buf pending;     // bytes that the stream had no room for
+  int32_t last_id;    // highest stream
+  int32_t passed_from, passed_to;  // streams between them were passed over
   bool busy, over, draining;
 };
 
