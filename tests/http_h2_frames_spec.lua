@@ -381,3 +381,172 @@ describe("an HTTP/2 server", function()
     assert.is_nil(told)
   end)
 end)
+
+describe("an answer to a client that still sends", function()
+  it("arrives whole, then the rest of the request is refused", function()
+    local server <close> = serve(function() return "12345" end)
+    local conn <close> = open(server, setting(4, 1))
+    conn:write(post(1))
+    local got = body(conn, 1)
+    conn:write(frame(UPDATE, 0, 1, u32(4)))
+    got[#got + 1] = body(conn, 4)[1]
+    assert.equal("12345", table.concat(got))
+    assert.equal("NO_ERROR", CODES[string.unpack(">I4", await(conn, RST, 1).payload)])
+  end)
+end)
+
+describe("a slow client", function()
+  local LIMITS = { head_time = 0.03, body_time = 0.03, idle_time = 0.03, write_time = 0.03 }
+
+  local function told(bytes, settings, done)
+    local server <close> = serve(function(r)
+      return r.method == "POST" and r:text() or ("x"):rep(100000)
+    end, { limits = LIMITS })
+    local conn <close> = open(server, settings)
+    conn:write(bytes)
+    return hear(conn, done or function() return false end)
+  end
+
+  it("that never ends its head is sent away", function()
+    assert.equal("ENHANCE_YOUR_CALM", told(frame(HEADERS, 0, 1, GET)).goaway)
+  end)
+
+  it("that asks for nothing is sent away", function()
+    assert.equal("NO_ERROR", told("").goaway)
+  end)
+
+  it("whose body does not come is told", function()
+    assert.equal("other", told(post(1), nil, function(seen) return seen.stream[1] end).stream[1]) -- 408
+  end)
+
+  it("that opens no window for its answer loses it, though it keeps talking", function()
+    local server <close> = serve(function() return "12345" end, { limits = LIMITS })
+    local conn <close> = open(server, setting(4, 1))
+    conn:write(get(1))
+    rille.timeout(5, function()
+      for f in next_frame, conn do
+        if f.kind == RST then
+          assert.equal("CANCEL", CODES[string.unpack(">I4", f.payload)])
+          return
+        end
+        if f.kind ~= PING or f.payload ~= "12345678" then goto next end
+        rille.sleep(0.005)
+        ::next::
+        conn:write(frame(PING, 0, 0, "12345678"))
+      end
+      error "the connection has ended"
+    end)
+  end)
+end)
+
+-- Hostile clients. The server is a process of its own, whose memory can be told.
+
+local RUNNER = [[
+  local http = require "rille.http"
+  local large = ("x"):rep(1000000)
+  local server = http.serve { port = 0, on_error = function() end, handler = function(r)
+    return r.method == "POST" and r:text() or large
+  end }
+  print(server.port)
+]]
+
+local MOST = os.getenv "ASAN_OPTIONS" and 16384 or 1024 -- KiB; a sanitizer keeps what was freed
+
+local function resident(pid, name)
+  return tonumber(rille.fs.read(("/proc/%d/status"):format(pid)):match(name .. ":%s*(%d+)"))
+end
+
+describe("a hostile client", function()
+  local child, server
+
+  before_each(function()
+    child = rille.process.spawn { arg[-1], "-e", RUNNER, stdin = "null", stderr = "inherit" }
+    server = { port = math.tointeger(child.stdout:read "l") }
+  end)
+
+  after_each(function()
+    child:kill "KILL"
+    child:close()
+  end)
+
+  -- One more client, served as ever.
+  local function others_are_served()
+    local conn <close> = open(server)
+    conn:write(get(1))
+    assert.equal("200", hear(conn, function(seen) return seen.stream[1] end).stream[1])
+  end
+
+  -- What the server says to these bytes, and the KiB that it took at most for it.
+  local function attack(pieces, times, done, settings)
+    others_are_served()
+    rille.fs.write(("/proc/%d/clear_refs"):format(child.pid), "5") -- the peak begins anew
+    local before, seen = resident(child.pid, "VmRSS"), nil
+    local conn <close> = open(server, settings)
+    rille.group(function(g)
+      g:spawn(function()
+        for i = 1, times do
+          if not pcall(conn.write, conn, type(pieces) == "function" and pieces(i) or pieces) then break end
+        end
+      end)
+      seen = hear(conn, done or function() return false end)
+      g:cancel()
+    end)
+    local grown = resident(child.pid, "VmHWM") - before
+    others_are_served()
+    return seen, grown
+  end
+
+  for what, case in pairs {
+    ["resets what it has asked, again and again"] = { function(i)
+      local parts = {}
+      for k = 0, 99 do
+        local id = 200 * (i - 1) + 2 * k + 1
+        parts[#parts + 1] = get(id) .. frame(RST, 0, id, u32(8))
+      end
+      return table.concat(parts)
+    end, 1000 },
+    ["floods with SETTINGS"] = { frame(SETTINGS, 0, 0, ""):rep(1000), 100 },
+    ["floods with SETTINGS that change things"] = { frame(SETTINGS, 0, 0, setting(4, 1) .. setting(4, 100000)):rep(1000), 100 },
+    ["floods with PING"] = { frame(PING, 0, 0, "12345678"):rep(1000), 100 },
+    ["floods with PRIORITY"] = { frame(PRIORITY, 0, 3, "\0\0\0\0\0"):rep(1000), 100 },
+    ["floods with PRIORITY of ever new streams"] = { function(i)
+      local parts = {}
+      for k = 0, 99 do parts[#parts + 1] = frame(PRIORITY, 0, 200 * i + 2 * k + 1, "\0\0\0\1\0") end
+      return table.concat(parts)
+    end, 1000 },
+    ["floods with WINDOW_UPDATE"] = { frame(UPDATE, 0, 0, u32(1)):rep(1000), 100 },
+    ["floods with empty DATA"] = { function(i) return (i == 1 and post(1) or "") .. frame(DATA, 0, 1, ""):rep(1000) end, 100 },
+    ["floods with padding"] = { function(i)
+      return (i == 1 and post(1) or "") .. frame(DATA, PADDED, 1, "\xff" .. ("\0"):rep(255)):rep(100)
+    end, 1000 },
+    ["floods with empty CONTINUATION"] = { function(i)
+      return (i == 1 and frame(HEADERS, END_STREAM, 1, GET) or "") .. frame(CONTINUATION, 0, 1, ""):rep(1000)
+    end, 100 },
+    ["floods with CONTINUATION"] = { function(i)
+      return (i == 1 and frame(HEADERS, END_STREAM, 1, GET) or "") .. frame(CONTINUATION, 0, 1, field("x", ("y"):rep(200)):rep(50))
+    end, 100 },
+  } do
+    it("that " .. what .. " is sent away, at less than 1 MiB", function()
+      local seen, grown = attack(case[1], case[2])
+      assert.equal("ENHANCE_YOUR_CALM", seen.goaway)
+      assert.is_true(grown < MOST, grown .. " KiB")
+    end)
+  end
+
+  it("that refers to one long field a hundred thousand times is refused, at less than 1 MiB", function()
+    local long = "\x40" .. string.pack("s1", "x") .. "\x7f\x81\x1e" .. ("y"):rep(4000) -- goes to the table
+    local bytes = frame(HEADERS, END_STREAM, 1, GET .. long)
+    for i = 1, 7 do bytes = bytes .. frame(CONTINUATION, i == 7 and END_HEADERS or 0, 1, ("\xbe"):rep(16000)) end
+    local seen, grown = attack(bytes, 1, function(seen) return seen.stream[1] end)
+    assert.matches("_ERROR$", seen.stream[1])
+    assert.is_true(grown < MOST, grown .. " KiB")
+  end)
+
+  it("whose windows are 1 does not get its answers, at less than 1 MiB", function()
+    local asked = {}
+    for i = 1, 100 do asked[i] = get(2 * i - 1) end
+    local seen, grown = attack(table.concat(asked), 1, function(seen) return seen.stream[199] end, setting(4, 1))
+    assert.equal("200", seen.stream[199])
+    assert.is_true(grown < MOST, grown .. " KiB")
+  end)
+end)

@@ -123,6 +123,7 @@ static int http2_connection(lua_State *L) {
       .head = (uint32_t)rl_option_integer(L, 2, "head", 1, RL_HTTP1_HEAD_MAX, 32768),
       .fields = (uint32_t)rl_option_integer(L, 2, "fields", 1, 256, 128),
       .body = (uint64_t)rl_option_integer(L, 2, "body", 0, LUA_MAXINTEGER, 8 * 1024 * 1024),
+      .head_time = rl_option_seconds(L, 2, "head_time", 10 * second),
       .idle_time = rl_option_seconds(L, 2, "idle_time", 60 * second),
       .body_time = rl_option_seconds(L, 2, "body_time", 30 * second),
       .write_time = rl_option_seconds(L, 2, "write_time", 30 * second),
@@ -208,7 +209,7 @@ static int out_respond(lua_State *L) {
   if (h->full) return luaL_error(L, "response: too many or too long headers");
   int err = rl_h2stream_respond(out->stream, h->fields, h->count, body);
   if (err < 0) return rl_raise_sys(L, err, "respond", NULL, NULL);
-  bool whole = a.kind == RL_ANSWER_STRING && a.text_len <= RL_H2_OUT_LOW;
+  bool whole = a.kind == RL_ANSWER_STRING && a.text_len <= rl_h2stream_room(out->stream);
   if (body && whole) rl_h2stream_feed(out->stream, a.text, a.text_len, true);
   out->finished = !body || whole;
   if (out->finished) return 0;
@@ -218,23 +219,39 @@ static int out_respond(lua_State *L) {
   return 2;
 }
 
-static int wrote(lua_State *L, int status, lua_KContext ctx) {
-  (void)status, (void)ctx;
+static int write_more(lua_State *L, int status, lua_KContext at);
+
+static int wrote(lua_State *L, int status, lua_KContext at) {
   out_box *out = lua_touserdata(L, 1);
   int err = rl_awaited(L, &out->stream->writer);
-  return err < 0 ? rl_raise_sys(L, err, "respond", NULL, NULL) : 0;
+  if (err < 0) return rl_raise_sys(L, err, "respond", NULL, NULL);
+  return write_more(L, status, at);
+}
+
+// Feeds the bytes from `at` on, as there is room for them.
+static int write_more(lua_State *L, int status, lua_KContext at) {
+  (void)status;
+  size_t len;
+  out_box *out = lua_touserdata(L, 1);
+  const char *data = lua_tolstring(L, 2, &len);
+  for (size_t n, room; (size_t)at < len; at += (lua_KContext)n) {
+    if ((room = rl_h2stream_room(out->stream)) == 0) {
+      rl_h2stream_wait_room(out->stream, rl_current(L));
+      return rl_await(L, &out->stream->writer, wrote, at);
+    }
+    n = len - (size_t)at < room ? len - (size_t)at : room;
+    int err = rl_h2stream_feed(out->stream, data + at, n, false);
+    if (err < 0) return rl_raise_sys(L, err, "respond", NULL, NULL);
+  }
+  return 0;
 }
 
 // write(data): waits while much is unsent.
 static int out_write(lua_State *L) {
-  out_box *out = check_out(L);
-  size_t len;
-  const char *data = luaL_checklstring(L, 2, &len);
+  check_out(L);
+  luaL_checkstring(L, 2);
   rl_checkpoint(L);
-  int err = rl_h2stream_feed(out->stream, data, len, false);
-  if (err < 0) return rl_raise_sys(L, err, "respond", NULL, NULL);
-  rl_h2stream_wait_room(out->stream, rl_current(L));
-  return rl_await(L, &out->stream->writer, wrote, 0);
+  return rl_no_wait(L, write_more, 0);
 }
 
 static int out_finish(lua_State *L) {
@@ -258,19 +275,14 @@ static int out_refused(lua_State *L) {
   return 2;
 }
 
-// An answer that was left unfinished is cut off, so that nobody takes it for whole. A body nobody
-// read is not wanted.
+// An answer that was left unfinished is cut off, so that nobody takes it for whole.
 static int out_gc(lua_State *L) {
   out_box *out = check_out(L);
   rl_h2stream *s = out->stream;
   if (!s) return 0;
   out->stream = NULL;
   if (out->request) out->request->owner = NULL;
-  if (!out->finished) {
-    rl_h2stream_reset(s, NGHTTP2_INTERNAL_ERROR);
-  } else if (!s->end_seen) {
-    rl_h2stream_reset(s, NGHTTP2_NO_ERROR);
-  }
+  if (!out->finished) rl_h2stream_reset(s, NGHTTP2_INTERNAL_ERROR);
   rl_stream_close(&s->s);
   rl_stream_unref(&s->s);
   return 0;

@@ -2,11 +2,9 @@
 #include "runtime/io/heavy/h2conn.h"
 
 #include "runtime/core/task.h"
-#include "runtime/wire/http1_scan.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define SECOND UINT64_C(1000000000)
 
@@ -24,6 +22,18 @@ static void end_conn(rl_h2conn *c);
 
 static void touch(rl_h2conn *c) { c->touched = rl_loop_now(c->loop); }
 
+// The timer will look whether something has waited for too long, after `time` at the latest.
+static void watch(rl_h2conn *c, uint64_t time) {
+  uint64_t now = rl_loop_now(c->loop), due = time < RL_NEVER - now ? now + time : RL_NEVER;
+  if (c->over || due == RL_NEVER || (rl_timer_armed(&c->timer) && c->due <= due)) return;
+  c->due = due;
+  rl_loop_timer(c->loop, &c->timer, due);
+}
+
+static bool is_blocked(const rl_h2conn *c) {
+  return rl_buf_len(&c->pending) > 0 || c->stream->unsent > 0;
+}
+
 static bool send_pending(rl_h2conn *c) {
   size_t len = rl_buf_len(&c->pending);
   if (len == 0) return true;
@@ -33,7 +43,10 @@ static bool send_pending(rl_h2conn *c) {
     c->over = true;
     return false;
   }
-  if (n > 0) touch(c);
+  if (n > 0) {
+    touch(c);
+    c->sent = c->touched;
+  }
   rl_buf_consume(&c->pending, (size_t)n);
   return rl_buf_len(&c->pending) == 0;
 }
@@ -42,6 +55,7 @@ static void pump(rl_h2conn *c) {
   enum { GATHER = 32 * 1024 };
   if (c->busy) return;
   c->busy = true;
+  if (!is_blocked(c)) c->sent = rl_loop_now(c->loop);
   while (!c->over && send_pending(c)) {
     const uint8_t *data;
     ssize_t n = 0;
@@ -54,7 +68,11 @@ static void pump(rl_h2conn *c) {
   }
   c->busy = false;
   bool idle = !nghttp2_session_want_read(c->session) && !nghttp2_session_want_write(c->session);
-  if (c->over || (idle && rl_buf_len(&c->pending) == 0)) end_conn(c);
+  if (c->over || (idle && rl_buf_len(&c->pending) == 0)) {
+    end_conn(c);
+  } else if (is_blocked(c)) {
+    watch(c, c->limits.write_time);
+  }
 }
 
 // Streams.
@@ -73,11 +91,18 @@ static void leave(rl_h2stream *s) {  // its connection, or its place in it
   rl_stream_unref(&s->s);  // the connection's
 }
 
+static void get_on(rl_h2stream *s, uint64_t time) {
+  s->moved = rl_loop_now(s->conn->loop);
+  watch(s->conn, time);
+}
+
 // The window opens by what was read since the last time.
 static void body_pull(rl_stream *stream) {
   rl_h2stream *s = stream_of(stream);
   uint64_t read = s->received - rl_stream_len(stream);
-  if (!s->conn || read <= s->acknowledged) return;
+  if (!s->conn) return;
+  get_on(s, s->conn->limits.body_time);
+  if (read <= s->acknowledged) return;
   size_t n = (size_t)(read - s->acknowledged);
   s->acknowledged = read;
   nghttp2_session_consume(s->conn->session, s->id, n);
@@ -120,88 +145,16 @@ static rl_h2stream *new_stream(rl_h2conn *c, int32_t id) {
   return s;
 }
 
-// Gathering a head.
-
-static bool put(rl_h2stream *s, const uint8_t *p, size_t n, uint16_t *at) {
-  *at = (uint16_t)rl_buf_len(&s->bytes);
-  return rl_buf_len(&s->bytes) + n <= RL_HTTP1_HEAD_MAX && rl_buf_put(&s->bytes, p, n);
-}
-
-static bool add_field(rl_h2stream *s, const char *name, size_t name_len, const uint8_t *value,
-                      size_t len) {
-  if (s->head.field_count == s->conn->limits.fields) return false;
-  if (s->head.field_count == s->room) {
-    uint32_t room = s->room ? s->room * 2 : 8;
-    rl_http1_field *fields = realloc(s->fields, room * sizeof *fields);
-    if (!fields) return false;
-    s->fields = fields;
-    s->room = room;
-  }
-  rl_http1_field *f = &s->fields[s->head.field_count++];
-  f->name_len = (uint16_t)name_len;
-  f->value_len = (uint16_t)len;
-  return put(s, (const uint8_t *)name, name_len, &f->name) && put(s, value, len, &f->value);
-}
-
-static bool is(const uint8_t *name, size_t len, const char *word) {
-  return len == strlen(word) && memcmp(name, word, len) == 0;
-}
-
-static bool take_pseudo(rl_h2stream *s, const uint8_t *name, size_t name_len, const uint8_t *value,
-                        size_t len) {
-  if (is(name, name_len, ":method")) {
-    s->has_method = true;
-    s->head.method_len = (uint16_t)len;
-    return put(s, value, len, &s->head.method);
-  }
-  if (is(name, name_len, ":path")) {
-    const char *p = (const char *)value;
-    s->has_target = len > 0 && (*p == '/' || (len == 1 && *p == '*'));
-    s->malformed |= rl_http_skip_target(p, p + len) != p + len;
-    s->head.target_len = (uint16_t)len;
-    return put(s, value, len, &s->head.target);
-  }
-  if (is(name, name_len, ":authority")) {
-    s->malformed |= !rl_http1_is_host((const char *)value, len);
-    s->head.host = (int16_t)s->head.field_count;
-    return add_field(s, "host", 4, value, len);
-  }
-  return true;
-}
-
-// Beside :authority it may only repeat it (RFC 9113, 8.3.1).
-static bool take_host(rl_h2stream *s, const uint8_t *value, size_t len) {
-  s->malformed |= !rl_http1_is_host((const char *)value, len);
-  if (s->head.host < 0) {
-    s->head.host = (int16_t)s->head.field_count;
-    return add_field(s, "host", 4, value, len);
-  }
-  const rl_http1_field *f = &s->fields[s->head.host];
-  const char *known = rl_buf_head(&s->bytes) + f->value;
-  s->malformed |= len != f->value_len || strncasecmp((const char *)value, known, len) != 0;
-  return true;
-}
+// Heads.
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t len, uint8_t flags, void *user) {
-  (void)flags;
-  rl_h2conn *c = user;
+  (void)flags, (void)user;
   rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-  if (!s || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-    return 0;
-  s->list_size += (uint32_t)(name_len + len + 32);
-  if (s->too_large || s->list_size > c->limits.head) {
-    s->too_large = true;
-    return s->list_size > 16 * c->limits.head ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
-  }
-  if (*name == ':') {
-    s->too_large |= !take_pseudo(s, name, name_len, value, len);
-  } else if (is(name, name_len, "host")) {
-    s->too_large |= !take_host(s, value, len);
-  } else {
-    s->too_large |= !add_field(s, (const char *)name, name_len, value, len);
-  }
-  return 0;
+  bool of_head =
+      s && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+  if (!of_head || rl_h2stream_field(s, name, name_len, value, len)) return 0;
+  return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 // A stream that was passed over can never be opened (RFC 9113, 5.1.1). nghttp2 takes its HEADERS
@@ -226,6 +179,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
   if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
   rl_h2stream *s = new_stream(c, frame->hd.stream_id);
   if (!s) return NGHTTP2_ERR_CALLBACK_FAILURE;
+  get_on(s, c->limits.head_time);
   nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
   return 0;
 }
@@ -238,6 +192,7 @@ static void answer_plain(rl_h2stream *s, const char *status) {
 }
 
 static void enqueue(rl_h2conn *c, rl_h2stream *s) {
+  s->head_over = true;
   s->head.framing = s->end_seen ? RL_HTTP1_NO_BODY : RL_HTTP1_LENGTH;
   if (s->too_large) {
     answer_plain(s, "431");
@@ -264,7 +219,8 @@ static bool spend(rl_h2conn *c, uint32_t price) {
 
 static bool carries_nothing(const nghttp2_frame *frame) {
   switch (frame->hd.type) {
-    case NGHTTP2_DATA: return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    case NGHTTP2_DATA:
+      return frame->hd.length <= frame->data.padlen && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
     case NGHTTP2_HEADERS: return false;
     case NGHTTP2_WINDOW_UPDATE: return frame->window_update.window_size_increment < 1024;
     default: return true;
@@ -297,6 +253,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
   }
   s->received += len;
+  s->moved = rl_loop_now(c->loop);
   if (s->received > c->limits.body) {
     rl_stream_ended(&s->s, RL_LIMIT);
     return 0;
@@ -315,6 +272,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     nghttp2_session_consume_connection(session, (size_t)(s->received - s->acknowledged));
   }
   nghttp2_session_set_stream_user_data(session, id, NULL);
+  watch(s->conn, s->conn->limits.idle_time);
   leave(s);
   return 0;
 }
@@ -332,10 +290,22 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *data, size
   }
   if (n) memcpy(data, rl_buf_head(&s->out), n);
   if (n) rl_buf_consume(&s->out, n);
+  s->moved = rl_loop_now(s->conn->loop);
   if (s->out_over && n == len) *flags |= NGHTTP2_DATA_FLAG_EOF;
-  if (rl_op_pending(&s->writer) && rl_buf_len(&s->out) <= RL_H2_OUT_LOW)
+  if (rl_op_pending(&s->writer) && rl_buf_len(&s->out) <= RL_H2_OUT_MIN / 2)
     rl_op_finish(&s->writer, 0);
   return (ssize_t)n;
+}
+
+// An answer is whole while its request is not: the rest is not wanted (RFC 9113, 8.1).
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+  (void)user;
+  bool of_answer = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+  if (!of_answer || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+  const rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+  if (s && !s->end_seen)
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+  return 0;
 }
 
 int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, bool body) {
@@ -348,8 +318,21 @@ int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, 
   return 0;
 }
 
+size_t rl_h2stream_room(const rl_h2stream *s) {
+  if (!s->conn) return RL_H2_OUT_MAX;  // feeding tells
+  nghttp2_session *session = s->conn->session;
+  int32_t window = nghttp2_session_get_remote_window_size(session);
+  int32_t own = nghttp2_session_get_stream_remote_window_size(session, s->id);
+  if (own < window) window = own;
+  size_t held = rl_buf_len(&s->out), most = window < RL_H2_OUT_MIN   ? RL_H2_OUT_MIN
+                                            : window < RL_H2_OUT_MAX ? (size_t)window
+                                                                     : RL_H2_OUT_MAX;
+  return held < most ? most - held : 0;
+}
+
 int rl_h2stream_feed(rl_h2stream *s, const char *data, size_t size, bool over) {
   if (!s->conn) return UV_ECONNRESET;
+  if (rl_buf_len(&s->out) == 0) get_on(s, s->conn->limits.write_time);
   if (size && !rl_buf_put(&s->out, data, size)) return UV_ENOMEM;
   s->out_over = over;
   if (s->deferred) nghttp2_session_resume_data(s->conn->session, s->id);
@@ -362,7 +345,7 @@ void rl_h2stream_wait_room(rl_h2stream *s, rl_task *task) {
   rl_op_begin(&s->writer, task);
   if (!s->conn) {
     rl_op_finish(&s->writer, UV_ECONNRESET);
-  } else if (rl_buf_len(&s->out) <= RL_H2_OUT_LOW) {
+  } else if (rl_h2stream_room(s) > 0) {
     rl_op_finish(&s->writer, 0);
   }
 }
@@ -381,6 +364,16 @@ static void end_conn(rl_h2conn *c) {
   if (rl_op_pending(&c->op)) rl_op_finish(&c->op, 0);
 }
 
+// Why a session that nghttp2 has given up ends.
+static uint32_t reason_of(ssize_t error) {
+  switch (error) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC: return NGHTTP2_PROTOCOL_ERROR;
+    case NGHTTP2_ERR_NOMEM:
+    case NGHTTP2_ERR_CALLBACK_FAILURE: return NGHTTP2_INTERNAL_ERROR;
+    default: return NGHTTP2_ENHANCE_YOUR_CALM;  // one of its floods
+  }
+}
+
 static void receive(rl_h2conn *c) {
   if (c->busy || c->over) return;
   rl_stream *under = c->stream;
@@ -392,6 +385,7 @@ static void receive(rl_h2conn *c) {
     rl_stream_consume(under, n < 0 ? len : (size_t)n);
     c->busy = false;
     if (n < 0) {
+      nghttp2_session_terminate_session(c->session, reason_of(n));
       pump(c);
       end_conn(c);
       return;
@@ -404,28 +398,50 @@ static void receive(rl_h2conn *c) {
 static void on_in(rl_stream_above *above) { receive(rl_container_of(above, rl_h2conn, above)); }
 static void on_out(rl_stream_above *above) { pump(rl_container_of(above, rl_h2conn, above)); }
 
-// Silence ends an idle connection, a body that is waited for, and one whose peer takes nothing.
+// How long the stream may wait for what it waits for from the client.
+static uint64_t allowed(const rl_h2stream *s) {
+  const rl_h2_limits *limits = &s->conn->limits;
+  if (!s->head_over) return limits->head_time;
+  if (rl_op_pending(&s->s.reader)) return limits->body_time;
+  return rl_buf_len(&s->out) ? limits->write_time : RL_NEVER;
+}
+
+static void expire(rl_h2stream *s) {
+  if (!s->head_over) {
+    nghttp2_session_terminate_session(s->conn->session, NGHTTP2_ENHANCE_YOUR_CALM);
+  } else if (rl_op_pending(&s->s.reader)) {
+    rl_stream_ended(&s->s, RL_TIMEOUT);
+  } else {
+    nghttp2_submit_rst_stream(s->conn->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+  }
+}
+
+// What is left of `time` since `then`: 0 if none is.
+static uint64_t left(const rl_h2conn *c, uint64_t then, uint64_t time) {
+  uint64_t gone = rl_loop_now(c->loop) - then;
+  return time == RL_NEVER ? RL_NEVER : gone < time ? time - gone : 0;
+}
+
 static void on_timer(rl_timer *timer) {
   rl_h2conn *c = rl_container_of(timer, rl_h2conn, timer);
   bool idle = rl_list_empty(&c->streams);
-  uint64_t allowed = idle ? c->limits.idle_time : c->limits.write_time;
-  uint64_t now = rl_loop_now(c->loop), due = c->touched + allowed;
-  if (now < due) {
-    rl_loop_timer(c->loop, &c->timer, due);
-    return;
-  }
-  if (idle || rl_buf_len(&c->pending) || c->stream->unsent) {
+  uint64_t next = idle ? left(c, c->touched, c->limits.idle_time) : RL_NEVER;
+  uint64_t unsent = is_blocked(c) ? left(c, c->sent, c->limits.write_time) : RL_NEVER;
+  if (next == 0 || unsent == 0) {
     if (idle) nghttp2_session_terminate_session(c->session, NGHTTP2_NO_ERROR);
     pump(c);
     end_conn(c);
     return;
   }
-  for (rl_link *l = c->streams.next, *next; l != &c->streams; l = next) {
-    next = l->next;
+  if (unsent < next) next = unsent;
+  for (rl_link *l = c->streams.next; l != &c->streams; l = l->next) {
     rl_h2stream *s = rl_container_of(l, rl_h2stream, link);
-    if (rl_op_pending(&s->s.reader)) rl_stream_ended(&s->s, RL_TIMEOUT);
+    uint64_t rest = left(c, s->moved, allowed(s));
+    if (rest == 0) expire(s);
+    if (rest && rest < next) next = rest;
   }
-  rl_loop_timer(c->loop, &c->timer, now + allowed);
+  watch(c, next);
+  pump(c);
 }
 
 static int make_session(rl_h2conn *c) {
@@ -437,6 +453,7 @@ static int make_session(rl_h2conn *c) {
   nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
   int err = nghttp2_option_new(&option);
   if (err == 0) {
@@ -475,7 +492,7 @@ int rl_h2conn_init(rl_h2conn *c, rl_stream *stream, const rl_h2_limits *limits) 
   rl_stream_ref(stream);
   c->above = (rl_stream_above){on_in, on_out};
   stream->above = &c->above;
-  rl_loop_timer(c->loop, &c->timer, c->touched + limits->idle_time);
+  watch(c, limits->idle_time);
   stream->kind->pull(stream);
   receive(c);
   return 0;

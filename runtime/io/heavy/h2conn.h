@@ -14,12 +14,13 @@ enum {
   RL_H2_CONN_WINDOW = 1024 * 1024,
   RL_H2_FRAMES_BURST = 1000,  // frames that carry nothing: so many at once,
   RL_H2_FRAMES_RATE = 200,    // and so many a second
-  RL_H2_OUT_LOW = 64 * 1024,
+  RL_H2_OUT_MIN = 1024,       // bytes of an answer that are held while its windows are shut,
+  RL_H2_OUT_MAX = 64 * 1024,  // and open
 };
 
 typedef struct rl_h2_limits {
   uint32_t head, fields;
-  uint64_t body, idle_time, body_time, write_time;
+  uint64_t body, head_time, idle_time, body_time, write_time;
 } rl_h2_limits;
 
 typedef struct rl_h2conn rl_h2conn;
@@ -39,7 +40,8 @@ typedef struct rl_h2stream {
   rl_buf out;    // of the answer's body
   rl_op writer;  // the wait for room in `out`
   uint64_t received, acknowledged;
-  bool too_large, malformed, has_target, has_method, end_seen;
+  uint64_t moved;  // when it got on last, or began to wait
+  bool head_over, too_large, malformed, has_target, has_method, end_seen;
   bool out_over, deferred, answered, taken;
 } rl_h2stream;
 
@@ -52,11 +54,13 @@ struct rl_h2conn {
   rl_list streams, queue;
   rl_op op;  // the wait for a request
   rl_timer timer;
-  uint64_t touched;   // when bytes came or went last
-  uint64_t refilled;  // when `credit` was
-  uint32_t credit;    // frames that carry nothing, still allowed
-  rl_buf pending;     // bytes that the stream had no room for
-  int32_t last_id;    // highest stream
+  uint64_t due;                    // of the timer
+  uint64_t touched;                // when bytes came or went last
+  uint64_t sent;                   // when bytes went last, or the stream took all there was
+  uint64_t refilled;               // when `credit` was
+  uint32_t credit;                 // frames that carry nothing, still allowed
+  rl_buf pending;                  // bytes that the stream had no room for
+  int32_t last_id;                 // highest stream
   int32_t passed_from, passed_to;  // streams between them were passed over
   bool busy, over, draining;
 };
@@ -70,10 +74,16 @@ void rl_h2conn_wait(rl_h2conn *c, struct rl_task *task);
 // No further requests; the connection is over when the open ones are.
 void rl_h2conn_drain(rl_h2conn *c);
 
+// One field of the head. False: it is so large that the stream ends.
+bool rl_h2stream_field(rl_h2stream *s, const uint8_t *name, size_t name_len, const uint8_t *value,
+                       size_t len);
+
 // The answer's head; `body`: pieces follow, ended by rl_h2stream_feed's `over`.
 int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, bool body);
 // Negative: the stream is gone, or memory is out.
 int rl_h2stream_feed(rl_h2stream *s, const char *data, size_t size, bool over);
+// Bytes worth feeding now; 0: wait.
+size_t rl_h2stream_room(const rl_h2stream *s);
 void rl_h2stream_wait_room(rl_h2stream *s, struct rl_task *task);
 void rl_h2stream_reset(rl_h2stream *s, uint32_t code);
 
