@@ -19,16 +19,39 @@ end
 
 local python = find_python()
 
+-- A program on the PATH, or in what `./dev bench --install-peers` takes from npm.
+local function find_packaged(name, pattern)
+  if succeeds("command -v " .. name) then return name end
+  local pipe <close> = assert(io.popen(("ls -d %s/bench/npm/node_modules/%s 2>/dev/null"):format(build, pattern)))
+  return pipe:read("l") or name
+end
+
+local has_nginx = "command -v nginx || test -x /usr/sbin/nginx"
+local has_nginx_lua = "test -e /usr/lib/nginx/modules/ngx_http_lua_module.so"
+
 local peers = {
   { name = "rille", file = "rille.lua", run = build .. "/rille", probe = "-e 'local r = require \"rille\"'" },
   { name = "lua", file = "lua.lua", run = "lua5.4", probe = "-v", version = "-v" },
   { name = "c", file = "c.c", compiled = true },
+  { name = "go", file = "go.go", compiled = true, probe = "go version" },
   { name = "luv", file = "luv.lua", run = "lua5.4", probe = "-l luv" },
   { name = "cqueues", file = "cqueues.lua", run = "lua5.4", probe = "-l cqueues" },
   { name = "asyncio", file = "python.py", run = python, probe = "-V" },
   { name = "uvloop", file = "python.py", run = python, tail = " uvloop", probe = "-c 'import uvloop'" },
   { name = "node", file = "node.js", run = "node", probe = "-v" },
-  { name = "nginx", file = "nginx.sh", run = "sh", probe = "-c 'command -v nginx || test -x /usr/sbin/nginx'" },
+  {
+    name = "bun", file = "bun.js", otherwise = "node.js", run = find_packaged("bun", "@oven/bun-linux-*/bin/bun"),
+    probe = "--version",
+  },
+  {
+    name = "deno", file = "deno.js", otherwise = "node.js", probe = "--version",
+    run = find_packaged("deno", "@deno/linux-*/deno"), verb = " run --allow-all --quiet",
+  },
+  { name = "nginx", file = "nginx.sh", run = "sh", probe = ("-c '%s'"):format(has_nginx) },
+  {
+    name = "nginx_lua", file = "nginx.sh", run = "sh", tail = " lua",
+    probe = ("-c '{ %s; } && %s'"):format(has_nginx, has_nginx_lua),
+  },
   { name = "cjson", file = "cjson.lua", run = "lua5.4", probe = "-l cjson" },
 }
 
@@ -40,19 +63,26 @@ local M = { all = peers, by_name = by_name, build = build, succeeds = succeeds, 
 --- Whether the peer is installed; asked once.
 function M.available(peer)
   if peer.available == nil then
-    peer.available = peer.compiled or succeeds(peer.run .. " " .. peer.probe)
+    peer.available = peer.probe == nil or succeeds((peer.run and peer.run .. " " or "") .. peer.probe)
   end
   return peer.available
 end
 
--- Compiles a C floor, or a tool of bench/tools, once; returns where it is, or nil and the compiler's words.
+local compilers = {
+  c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o $out $in " ..
+    "$(pkg-config --cflags --libs libuv) -lcrypto -lpthread",
+  -- Go wants the files of a program in one directory.
+  go = "{ mkdir -p $out.src && cp $in bench/lib/measure.go $out.src && " ..
+    "GOCACHE=$PWD/" .. build .. "/bench/go go build -o $out $out.src/*.go; }",
+}
+
+-- Compiles a floor, a peer, or a tool of bench/tools, once; returns where it is, or nil and the compiler's words.
 function M.compile(source)
-  local name = source:gsub("^bench/", ""):gsub("%.c$", ""):gsub("/", "_")
+  local name = source:gsub("^bench/", ""):gsub("%.c$", ""):gsub("[/.]", "_")
   local binary = build .. "/bench/" .. name
   os.execute("mkdir -p " .. build .. "/bench")
-  local command = ("{ [ %s -nt %s ] || ${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o %s %s " ..
-    "$(pkg-config --cflags --libs libuv) -lcrypto -lpthread; } 2>&1"):format(binary, source, binary, source)
-  local pipe <close> = assert(io.popen(command))
+  local command = "{ [ $out -nt $in ] || " .. compilers[source:match("%w+$")] .. "; } 2>&1"
+  local pipe <close> = assert(io.popen((command:gsub("%$out", binary):gsub("%$in", source))))
   local words = pipe:read("a")
   if not pipe:close() then return nil, words end
   return binary
@@ -66,9 +96,10 @@ end
 --- The command that runs `peer`'s program of a work with `args`, or nil if there is none.
 function M.command(peer, directory, args)
   local source = directory .. "/" .. peer.file
+  if not exists(source) and peer.otherwise then source = directory .. "/" .. peer.otherwise end
   if not exists(source) or not M.available(peer) then return nil end
   if peer.compiled then return assert(M.compile(source)) .. " " .. args end
-  return peer.run .. " " .. source .. " " .. args .. (peer.tail or "")
+  return peer.run .. (peer.verb or "") .. " " .. source .. " " .. args .. (peer.tail or "")
 end
 
 return M

@@ -143,6 +143,10 @@ end
 
 --- Runs one work; returns figures by peer.
 function rounds.run(work, options)
+  if work.needs and not peers.succeeds("command -v " .. work.needs) then
+    say(work.name, " is left out: no ", work.needs, "\n")
+    return nil
+  end
   if options.mode == "instructions" and not work.counted then return nil end
   local result = options.mode == "instructions" and {} or measure(work, options)
   if not options.no_instructions then count_instructions(work, result) end

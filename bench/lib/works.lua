@@ -2,6 +2,7 @@
 --   args     arguments of a default run; the first is the count of operations and scales by `slow`
 --   full     arguments of a run with --full
 --   counted  the count of operations for instruction counts, or nil: under valgrind, n against 2n
+--   needs    a program without which the work is left out
 --   metrics  key, unit, and `more` where more is better
 --   reach    targets: metric, at_most or at_least, a number; `times` multiplies it by that peer's (or work's) figure
 
@@ -23,6 +24,16 @@ local function json_reach()
     { metric = "decode", at_least = 1, times = "cjson" },
     { metric = "decode", at_least = 0.8, times = "node" },
     { metric = "encode", at_least = 1, times = "cjson" },
+  }
+end
+
+local function hello_reach()
+  return {
+    { metric = "rps", at_least = 0.95, times = "nginx" },
+    { metric = "rps", at_least = 1.2, times = "nginx_lua" },
+    { metric = "rps", at_least = 3, times = "node" },
+    { metric = "cpu_us", at_most = 11.5 },
+    { metric = "cpu_us", at_most = 0.333, times = "node" },
   }
 end
 
@@ -48,6 +59,7 @@ return {
     reach = {
       { metric = "instructions", at_most = 1.5, times = "lua" },
       { metric = "ns", at_most = 500 },
+      { metric = "ns", at_most = 1, times = "go" },
       { metric = "ns", at_most = 1, times = "node" },
     },
   },
@@ -90,6 +102,7 @@ return {
     group = "core", name = "start", start = true, args = { 20 }, metrics = { { key = "ms", unit = "ms" } },
     commands = {
       rille = "-e ''", lua = "-e ''", luv = "-l luv -e ''", asyncio = "-c 'import asyncio'", node = "-e ''",
+      bun = "-e ''", deno = "eval ''",
     },
     reach = { { metric = "ms", at_most = 1.3, times = "lua" } },
   },
@@ -162,14 +175,18 @@ return {
   },
   {
     group = "http", name = "hello", server = true, args = { 64, 1, "http" }, metrics = load_metrics(),
-    reach = {
-      { metric = "rps", at_least = 0.95, times = "nginx" },
-      { metric = "rps", at_least = 3, times = "node" },
-      { metric = "cpu_us", at_most = 11.5 },
-    },
+    reach = hello_reach(),
+  },
+  {
+    group = "http", name = "hello_wrk", program = "hello", server = true, args = { 64, 1, "wrk" }, needs = "wrk",
+    metrics = load_metrics(), reach = hello_reach(),
   },
   {
     group = "http", name = "hello_16", program = "hello", server = true, args = { 64, 16, "http" },
     metrics = load_metrics(), reach = { { metric = "rps", at_least = 3, times = "nginx" } },
+  },
+  {
+    group = "http", name = "hello_idle", program = "hello", server = true, args = { 2000, 1, "idle_http" },
+    metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2560 } },
   },
 }

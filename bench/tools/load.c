@@ -1,8 +1,9 @@
-// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|idle SECONDS COMMAND...
+// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|wrk|idle|idle_http SECONDS COMMAND...
 // Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under way on each
 // connection: SIZE bytes that come back, or HTTP requests, whose answers are all as long as the
-// first. Prints requests a second, and the server's processor time for each. Server and load get a
-// processor each. With idle nothing is sent: prints how much the server grew for each connection.
+// first; with wrk, that program sends them. Prints requests a second, and the server's processor
+// time for each. Server and load get a processor each. With idle nothing is sent, with idle_http
+// one request: prints how much the server grew for each connection.
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -162,10 +163,9 @@ static void run(int epoll, double until) {
 static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 // The length of the answer to one request.
-static size_t first_answer(int port) {
+static size_t read_answer(int fd) {
   char text[65536];
   size_t length = 0;
-  int fd = connect_to(port);
   fcntl(fd, F_SETFL, 0);
   if (write(fd, request, sizeof request - 1) < 0) die("write: %s", strerror(errno));
   for (;;) {
@@ -177,9 +177,7 @@ static size_t first_answer(int port) {
     if (!head) continue;
     if (!field || strncmp(text, "HTTP/1.1 200", 12) != 0) die("not an answer to load: %s", text);
     size_t whole = (size_t)(head + 4 - text) + strtoul(field + 17, NULL, 10);
-    if (length < whole) continue;
-    close(fd);
-    return whole;
+    if (length >= whole) return whole;
   }
 }
 
@@ -206,12 +204,40 @@ static double server_memory(void) {
   return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static void measure_idle(int port, int count) {
-  usleep(200000);
-  double before = server_memory();
-  for (int i = 0; i < count; i++) connect_to(port);
+// Opens `count` connections; of HTTP, each has had one answer.
+static void open_idle(int port, int count, bool http) {
+  for (int i = 0; i < count; i++) {
+    int fd = connect_to(port);
+    if (http) read_answer(fd);
+  }
   usleep(500000);
+}
+
+static void measure_idle(int port, int count, bool http) {
+  open_idle(port, count / 4, http);  // the parts that all share
+  double before = server_memory();
+  open_idle(port, count, http);
   printf("bytes %.1f\n", (server_memory() - before) / count);
+}
+
+// Lets wrk send the requests.
+static void measure_wrk(int port, int count, double seconds) {
+  char command[200], line[200];
+  double rps = 0;
+  close(connect_to(port));  // it listens
+  snprintf(command, sizeof command, "wrk -t1 -c%d -d%d http://127.0.0.1:%d/", count,
+           seconds < 1 ? 1 : (int)seconds, port);
+  double cpu = server_cpu();
+  FILE *wrk = popen(command, "r");
+  unsigned long requests = 0, errors = 0;
+  while (wrk && fgets(line, sizeof line, wrk)) {
+    (void)sscanf(line, " %lu requests in", &requests);
+    (void)sscanf(line, " Non-2xx or 3xx responses: %lu", &errors);
+    (void)sscanf(line, "Requests/sec: %lf", &rps);
+  }
+  if (!wrk || pclose(wrk) != 0 || requests == 0) die("wrk failed");
+  if (errors) die("%lu answers were errors", errors);
+  printf("rps %.1f cpu_us %.4f\n", rps, (server_cpu() - cpu) / (double)requests * 1e6);
 }
 
 static void open_connections(int epoll, conn *conns, int count, int port, size_t in_flight) {
@@ -227,7 +253,11 @@ static void measure_load(int port, int count, size_t in_flight, double seconds, 
   conn *conns = calloc((size_t)count, sizeof *conns);
   if (!conns) die("out of memory");
   int epoll = epoll_create1(0);
-  if (http) answer_size = first_answer(port);
+  if (http) {
+    int fd = connect_to(port);
+    answer_size = read_answer(fd);
+    close(fd);
+  }
   open_connections(epoll, conns, count, port, in_flight);
   run(epoll, now() + seconds / 4);
   done = 0;
@@ -243,14 +273,17 @@ int main(int argc, char **argv) {
   if (argc < 6) return 2;
   int count = atoi(argv[1]);
   size_t in_flight = (size_t)atoi(argv[2]);
-  bool idle = strcmp(argv[3], "idle") == 0, http = strcmp(argv[3], "http") == 0;
+  bool wrk = strcmp(argv[3], "wrk") == 0, idle = strncmp(argv[3], "idle", 4) == 0;
+  bool http = strstr(argv[3], "http") != NULL;
   if (count < 1 || count > MAX_CONNECTIONS || !in_flight) return 2;
-  if (!idle && !prepare(argv[3], in_flight)) return 2;
+  if (!idle && !wrk && !prepare(argv[3], in_flight)) return 2;
   signal(SIGPIPE, SIG_IGN);
   int port = start_server(argv + 5);
   pin(1);
   if (idle) {
-    measure_idle(port, count);
+    measure_idle(port, count, http);
+  } else if (wrk) {
+    measure_wrk(port, count, atof(argv[4]));
   } else {
     measure_load(port, count, in_flight, atof(argv[4]), http);
   }
