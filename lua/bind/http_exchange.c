@@ -90,6 +90,8 @@ void rl_http_put_plain(rl_http_box *b, int status, const char *text) {
   rl_http1_put_status(&c->out, status);
   put_date(c);
   put(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");
+  // RFC 9110, 15.5.22; RFC 6455, 4.4
+  if (status == 426) put(&c->out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
   rl_http1_put_length(&c->out, len + 1);
   put_connection(c);
   put(&c->out, "\r\n");

@@ -1,6 +1,7 @@
 --- WebSocket, for servers and clients (RFC 6455, permessage-deflate).
 local rille = require "rille"
 local http = require "rille.native.http"
+local extension = require "rille.http.deflate"
 local native = require "rille.native.websocket"
 
 local websocket = {}
@@ -23,9 +24,9 @@ local function deflate_module()
   return ok and module or nil
 end
 
-local function open(stream, is_server, deflate, options)
+local function open(stream, is_server, deflate, options, bits)
   return setmetatable({
-    _stream = stream, _deflate = deflate, _limit = options.limit or LIMIT, _ping = options.ping or PING,
+    _stream = stream, _deflate = deflate, _bits = bits, _limit = options.limit or LIMIT, _ping = options.ping or PING,
     _native = native.open(stream, is_server, deflate ~= nil, options.limit or LIMIT), _lock = rille.lock(),
   }, WebSocket)
 end
@@ -104,7 +105,7 @@ function WebSocket:send(data, kind)
   if kind ~= nil and kind ~= "text" and kind ~= "binary" then error("the kind is \"text\" or \"binary\"", 2) end
   if opcode == TEXT and not native.is_text(data) then error("the text is not UTF-8: send it as \"binary\"", 2) end
   local compressed = self._deflate ~= nil and #data >= COMPRESS_FROM
-  if compressed then data = self._deflate.deflate(data) end
+  if compressed then data = self._deflate.deflate(data, self._bits) end
   local _ <close> = self._lock:acquire()
   self._native:send(opcode, data, compressed)
 end
@@ -151,15 +152,6 @@ local function refuse(status, message)
   error(http.failure(status, message), 0)
 end
 
-local function offered_deflate(list)
-  for offer in (list or ""):gmatch "[^,]+" do
-    local name, parameters = offer:match "^%s*([%w%-]+)%s*(.*)$"
-    local sound = name == "permessage-deflate" and not parameters:find "server_max_window_bits"
-    if sound then return true end
-  end
-  return false
-end
-
 local function choose_protocol(list, supported)
   for offered in (list or ""):gmatch "[^,%s]+" do
     for _, name in ipairs(supported or {}) do
@@ -195,15 +187,15 @@ function websocket.websocket(request, options)
     if not allowed then refuse(403, "this origin is not allowed") end
   end
   local protocol = choose_protocol(headers["sec-websocket-protocol"], options.protocols)
-  local deflate = options.deflate ~= false and offered_deflate(headers["sec-websocket-extensions"]) and deflate_module()
-    or nil
+  local deflate = options.deflate ~= false and deflate_module() or nil
+  local agreed, bits
+  if deflate then agreed, bits = extension.accept(headers["sec-websocket-extensions"]) end
   local stream = http.take(request, table.concat {
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ", accept, "\r\n",
     protocol and "Sec-WebSocket-Protocol: " .. protocol .. "\r\n" or "",
-    deflate and "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
-      or "", "\r\n",
+    agreed and "Sec-WebSocket-Extensions: " .. agreed .. "\r\n" or "", "\r\n",
   })
-  local ws = open(stream, true, deflate, options)
+  local ws = open(stream, true, agreed and deflate or nil, options, bits)
   ws.protocol = protocol
   return ws
 end
@@ -233,9 +225,7 @@ local function handshake(stream, target, authority, options)
     "GET " .. target .. " HTTP/1.1", "Host: " .. authority, "Upgrade: websocket", "Connection: Upgrade",
     "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: " .. key,
   }
-  if deflate then
-    lines[#lines + 1] = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-  end
+  if deflate then lines[#lines + 1] = "Sec-WebSocket-Extensions: " .. extension.OFFER end
   if options.protocols then lines[#lines + 1] = "Sec-WebSocket-Protocol: " .. table.concat(options.protocols, ", ") end
   for name, value in pairs(options.headers or {}) do
     if not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" or tostring(value):find "%c" then
@@ -246,18 +236,25 @@ local function handshake(stream, target, authority, options)
   stream:write(table.concat(lines, "\r\n"), "\r\n\r\n")
   local head = stream:read_until("\r\n\r\n", { limit = 32768 })
   local fields = {}
-  for name, value in (head or ""):gmatch "\r\n([^:\r]+):[ \t]*([^\r]*)" do fields[name:lower()] = value end
+  for name, value in (head or ""):gmatch "\r\n([^:\r]+):[ \t]*([^\r]*)" do
+    name = name:lower()
+    fields[name] = fields[name] and fields[name] .. ", " .. value or value
+  end
   local status = (head or ""):match "^HTTP/1%.1 (%d%d%d)"
-  local extension = fields["sec-websocket-extensions"]
+  local agreed = fields["sec-websocket-extensions"]
   if status ~= "101" or not has(fields.upgrade, "websocket") or not has(fields.connection, "upgrade")
     or fields["sec-websocket-accept"] ~= native.accept(key) then
     error(http.failure(tonumber(status) or 0, "the server refused the WebSocket handshake: status "
       .. (status or "none"), "EPROTO"), 0)
   end
-  if extension and not (deflate and extension:find "^permessage%-deflate" and extension:find "server_no_context_takeover") then
+  if agreed and not (deflate and extension.agreed(agreed)) then
     error(http.failure(0, "the server chose an extension that was not offered", "EPROTO"), 0)
   end
-  return extension and deflate or nil, fields["sec-websocket-protocol"]
+  local protocol = fields["sec-websocket-protocol"]
+  if protocol and not has(table.concat(options.protocols or {}, ","), protocol:lower()) then
+    error(http.failure(0, "the server chose a protocol that was not offered", "EPROTO"), 0)
+  end
+  return agreed and deflate or nil, protocol
 end
 
 --- Connects to a `ws:` or `wss:` URL.

@@ -32,12 +32,14 @@ static stream_box *new_box(lua_State *L) {
   return b;
 }
 
-// deflate(data): compressed, without the tail that every message ends with.
+// deflate(data, bits): compressed with a window of 2^bits bytes (9 to 15), without the tail that
+// every message ends with.
 static int ws_deflate(lua_State *L) {
   size_t len;
   const char *data = luaL_checklstring(L, 1, &len);
+  int bits = (int)luaL_optinteger(L, 2, 15);
   stream_box *b = new_box(L);
-  if (deflateInit2(&b->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+  if (deflateInit2(&b->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -bits, 8, Z_DEFAULT_STRATEGY) != Z_OK)
     return luaL_error(L, "not enough memory");
   b->end = deflateEnd;
   luaL_Buffer out;
@@ -57,6 +59,23 @@ static int ws_deflate(lua_State *L) {
   return 1;
 }
 
+enum { BETWEEN_BLOCKS = 128 };  // of z_stream.data_type
+
+// Unpacks what is in b->z.next_in; a last block is followed by a new stream. NULL, or what is
+// wrong.
+static const char *inflate_all(stream_box *b, luaL_Buffer *out, size_t limit) {
+  do {
+    b->z.next_out = (Bytef *)luaL_prepbuffsize(out, PIECE);
+    b->z.avail_out = PIECE;
+    int got = inflate(&b->z, Z_SYNC_FLUSH);
+    luaL_addsize(out, PIECE - b->z.avail_out);
+    if (got == Z_STREAM_END) got = inflateReset(&b->z);
+    if (got != Z_OK && got != Z_BUF_ERROR) return "data";
+    if (luaL_bufflen(out) > limit) return "limit";
+  } while (b->z.avail_in > 0 || b->z.avail_out == 0);
+  return NULL;
+}
+
 // inflate(data, limit): the message; nil and "limit" or "data".
 static int ws_inflate(lua_State *L) {
   size_t len;
@@ -67,22 +86,13 @@ static int ws_inflate(lua_State *L) {
   b->end = inflateEnd;
   luaL_Buffer out;
   luaL_buffinit(L, &out);
-  const char *inputs[] = {data, tail};
-  const size_t sizes[] = {len, sizeof tail};
-  const char *wrong = NULL;
-  for (int i = 0; i < 2 && !wrong; i++) {
-    b->z.next_in = (Bytef *)inputs[i];
-    b->z.avail_in = (uInt)sizes[i];
-    do {
-      b->z.next_out = (Bytef *)luaL_prepbuffsize(&out, PIECE);
-      b->z.avail_out = PIECE;
-      int got = inflate(&b->z, Z_SYNC_FLUSH);
-      luaL_addsize(&out, PIECE - b->z.avail_out);
-      if (got != Z_OK && got != Z_BUF_ERROR && got != Z_STREAM_END) wrong = "data";
-      if (luaL_bufflen(&out) > limit) wrong = "limit";
-      if (got == Z_STREAM_END) break;
-    } while (!wrong && (b->z.avail_in > 0 || b->z.avail_out == 0));
-  }
+  b->z.next_in = (Bytef *)data;
+  b->z.avail_in = (uInt)len;
+  const char *wrong = inflate_all(b, &out, limit);
+  b->z.next_in = (Bytef *)tail;
+  b->z.avail_in = sizeof tail;
+  if (!wrong) wrong = inflate_all(b, &out, limit);
+  if (!wrong && !(b->z.data_type & BETWEEN_BLOCKS)) wrong = "data";
   luaL_pushresult(&out);
   b->end(&b->z);
   b->end = NULL;
