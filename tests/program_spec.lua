@@ -117,6 +117,39 @@ describe("the program", function()
     assert.matches("cleaned", output)
   end)
 
+  it("raises DEADLOCK from what the main task waits for", function()
+    local output, status = script [[
+      local rille = require "rille"
+      print(select(2, pcall(function() rille.channel():recv() end)).code)
+      local _ <close> = setmetatable({}, {__close = function(_, err) print("closed by " .. err.code) end})
+      rille.group(function(g) g:spawn(function() rille.event():wait() end) end)
+    ]]
+    assert.equal(13, status)
+    assert.matches("DEADLOCK\n", output)
+    assert.matches("closed by CANCELLED", output) -- in vain for a second time: it is cancelled
+    output, status = script [[
+      local rille = require "rille"
+      local a, b = rille.lock(), rille.lock()
+      local function both(x, y) return function() x:acquire() rille.yield() y:acquire() end end
+      rille.group(function(g) g:spawn(both(a, b)) g:spawn(both(b, a)) end)
+    ]]
+    assert.equal(13, status)
+    assert.matches("held by task", output)
+    assert.matches("rille: DEADLOCK: ", output)
+  end)
+
+  it("tells a CANCELLED that the script got from another task, or for itself", function()
+    for _, code in ipairs {
+      [[local t = r.spawn(r.sleep, 1) t:cancel "why" t:await()]],
+      [[r.spawn(r.yield) r.current():cancel "why" r.sleep(1)]],
+      [[r.spawn(function() local t = r.spawn(r.sleep, 1) t:cancel "why" t:await() end)]],
+    } do
+      local output, status = sh("$R -e 'local r = require \"rille\" " .. code .. "'")
+      assert.equal(1, status, code)
+      assert.matches("CANCELLED: cancelled: why", output)
+    end
+  end)
+
   it("leaves with os.exit's status; with true it cleans up first", function()
     assert.equal(7, select(2, sh "$R -e 'os.exit(7)'"))
     assert.equal(0, select(2, sh "$R -e 'os.exit(true)'"))

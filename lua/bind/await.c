@@ -70,9 +70,24 @@ int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx) {
   return lua_yieldk(L, 0, ctx, k);
 }
 
+static const char deadlock[] = "every task waits, and nothing can wake one";
+
 int rl_awaited_slow(lua_State *L) {
   rl_current(L)->aborted = false;
+  if (!rl_current(L)->unwinding) return rl_raise(L, "DEADLOCK", deadlock);
   return rl_raise_cancelled(L);
+}
+
+bool rl_raise_deadlock(rl_state *st, rl_task *t) {
+  rl_op *op = t->state == RL_TASK_BLOCKED ? t->op : NULL;
+  if (!op || !rl_op_pending(op)) return false;
+  if (op->kind == &rl_join_kind) {
+    rl_push_error(st->L, "DEADLOCK", deadlock);
+    rl_scope_fail(st->L, op->on);
+    return true;
+  }
+  if (op->kind->stop) rl_op_abort(op);
+  return op->kind->stop;
 }
 
 int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx) {

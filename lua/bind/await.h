@@ -25,12 +25,16 @@ static inline rl_task *rl_current(lua_State *L) { return (rl_task *)rl_state_of(
 // within a budget.
 int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx);
 
-// The first line of every k: raises if the wait was cancelled (then `op` may be gone), else returns
-// the op's status.
+// The first line of every k: raises if the wait was cancelled or is a deadlock (then `op` may be
+// gone), else returns the op's status.
 int rl_awaited_slow(lua_State *L);
 static inline int rl_awaited(lua_State *L, const rl_op *op) {
   return RL_UNLIKELY(rl_current(L)->aborted) ? rl_awaited_slow(L) : op->status;
 }
+
+// Makes a blocked task raise DEADLOCK: from its wait, or, if that is for the members of a scope,
+// from there once they are cancelled and joined. False: its wait cannot be ended so.
+bool rl_raise_deadlock(rl_state *st, rl_task *t);
 
 // For calls that had nothing to wait for: counts against the budget, then k runs. `k` must not call
 // rl_awaited with an op.

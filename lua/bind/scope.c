@@ -113,8 +113,9 @@ static void settle_unclaimed(lua_State *L, rl_scope *s) {
   lua_pop(L, 2);
 }
 
-// What a left scope comes to. RAISE: an error is at the top.
-typedef enum { RETURN_VALUES, RETURN_NOTHING, RETURN_FALSE, RAISE } verdict;
+// What a left scope comes to. RAISE, RAISE_CANCELLED: an error is at the top; the latter goes on as
+// the cancellation it is, whereas a CANCELLED got by awaiting another task is an error like others.
+typedef enum { RETURN_VALUES, RETURN_NOTHING, RETURN_FALSE, RAISE, RAISE_CANCELLED } verdict;
 
 static verdict raise_timeout(lua_State *L) {
   rl_push_error(L, "TIMEOUT", "timed out");
@@ -124,16 +125,18 @@ static verdict raise_timeout(lua_State *L) {
 // A failure in a scope that a deadline or a cancel has ended came second: it is suppressed by that.
 static verdict with_failure(lua_State *L, rl_scope *s, rl_leaving how) {
   rl_task *t = rl_current(L);
+  verdict v = RAISE;
   if (s->body == RL_BODY_TIMEOUT && how == RL_ABSORBS && s->because == RL_BECAUSE_DEADLINE) {
     raise_timeout(L);
   } else if (s->body == RL_BODY_TASK && how != RL_LEAVES && s->because != RL_BECAUSE_FAILURE) {
     rl_push_cancelled(L, how == RL_PASSES ? t->unwinding : s);
+    v = RAISE_CANCELLED;
   } else {
     return RAISE;
   }
   lua_insert(L, -2);
   rl_suppress(L, -2);
-  return RAISE;
+  return v;
 }
 
 // The cancellation ended here: by what kind of body?
@@ -144,7 +147,7 @@ static verdict absorbed(lua_State *L, rl_body body, rl_scope *s) {
     case RL_BODY_MOVE_ON: return RETURN_FALSE;
     case RL_BODY_TASK:
       if (s->ok) rl_push_cancelled(L, s);
-      return RAISE;
+      return RAISE_CANCELLED;
     default: return RETURN_NOTHING;
   }
 }
@@ -166,7 +169,7 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
   if (!s->ok && how == RL_ABSORBS && body != RL_BODY_TASK && rl_promote_suppressed(L)) return RAISE;
   if (how == RL_PASSES) {
     if (s->ok) rl_push_cancelled(L, t->unwinding);
-    return RAISE;
+    return RAISE_CANCELLED;
   }
   if (how == RL_ABSORBS && (!s->ok || *delivered)) return absorbed(L, body, s);
   if (body == RL_BODY_GROUP && s->because == RL_BECAUSE_CALL) return RETURN_NOTHING;
@@ -196,9 +199,14 @@ static int joined(lua_State *L, int status, lua_KContext ctx) {
   luaL_checkstack(L, 10, "scope");
   verdict v = judge(L, s, &delivered);
   drop_body(L, s);
-  if (then) return then(L, v == RAISE ? LUA_ERRRUN : LUA_OK, v == RETURN_VALUES && ok);
+  if (then) {
+    bool raises = v == RAISE || v == RAISE_CANCELLED;
+    return then(L, raises ? LUA_ERRRUN : LUA_OK,
+                v == RAISE_CANCELLED || (v == RETURN_VALUES && ok));
+  }
   switch (v) {
-    case RAISE: return lua_error(L);
+    case RAISE:
+    case RAISE_CANCELLED: return lua_error(L);
     case RETURN_NOTHING: return 0;
     case RETURN_FALSE: lua_pushboolean(L, 0); return 1;
     case RETURN_VALUES: break;

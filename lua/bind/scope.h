@@ -23,8 +23,8 @@ int rl_scope_call(lua_State *L, rl_scope *s, rl_body body, int nargs);
 
 // For bodies that are over by themselves: joins, leaves and returns likewise. The values above
 // `base`, or the error at the top, are the outcome. `then`, if not NULL, gets the verdict instead:
-// LUA_ERRRUN with the error at the top, or LUA_OK, and a context that says whether the values
-// stand.
+// LUA_ERRRUN with the error at the top, or LUA_OK, and a context that says whether the error is a
+// cancellation on its way, or whether the values stand.
 int rl_scope_finish(lua_State *L, rl_scope *s, rl_body body, int base, bool ok, lua_KFunction then);
 
 // Leaves a scope whose body will never be over: its coroutine was closed or dropped. Its members go

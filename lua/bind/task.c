@@ -160,15 +160,14 @@ void rl_ltask_start(rl_ltask *t, int *nargs) {
 
 // The root of every task: the body under a protected call that can wait, then its children.
 
-static int end_task(lua_State *L, int status, lua_KContext values) {
+static int end_task(lua_State *L, int status, lua_KContext stands) {
   rl_ltask *t = rl_state_of(L)->current;
   if (status != LUA_OK) {
-    t->ended = rl_is_error(L, -1, "CANCELLED") && t->ended != RL_ENDED_FAILED ? RL_ENDED_CANCELLED
-                                                                              : RL_ENDED_FAILED;
+    t->ended = stands ? RL_ENDED_CANCELLED : RL_ENDED_FAILED;
     return 1;
   }
   t->ended = RL_ENDED_OK;
-  return values ? lua_gettop(L) - 1 : 0;
+  return stands ? lua_gettop(L) - 1 : 0;
 }
 
 // Deadlines that the body left open end with it.

@@ -123,12 +123,14 @@ static bool push_name_in(lua_State *L, int loaded, const char *name, int functio
   return false;
 }
 
-// Globals first, then what scripts know as rille's, then any loaded module.
+// Globals first, then Lua's libraries and what scripts know as rille's, then any loaded module.
 static bool push_name_of(lua_State *L, int function) {
+  static const char *const known[] = {LUA_GNAME, "string", "table", "coroutine", "rille", NULL};
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   int loaded = lua_gettop(L);
-  if (push_name_in(L, loaded, LUA_GNAME, function) || push_name_in(L, loaded, "rille", function))
-    return true;
+  for (int i = 0; known[i]; i++) {
+    if (push_name_in(L, loaded, known[i], function)) return true;
+  }
   for (lua_pushnil(L); lua_next(L, loaded); lua_settop(L, loaded + 1)) {
     if (lua_type(L, -2) != LUA_TSTRING || strncmp(lua_tostring(L, -2), "rille.native.", 13) == 0)
       continue;

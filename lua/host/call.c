@@ -1,6 +1,7 @@
 // Tasks that the host starts: rille_call_async and what follows from it.
 #include "lua/host/runtime.h"
 
+#include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/trace.h"
@@ -16,7 +17,7 @@ struct rille_call {
   rille_done_fn done;
   void *ud;
   uint64_t grace;
-  bool deadlocked, ended;
+  bool ended;
 };
 
 static void call_unref(rille_call *call) {
@@ -35,11 +36,6 @@ static int push_report(lua_State *L) {
   return 2;
 }
 
-static int push_deadlock(lua_State *L) {
-  rl_push_error(L, "DEADLOCK", "every task waits for another");
-  return 1;
-}
-
 // In the reach of the limits: a __tostring may do anything.
 static int call_limited(const rille_call *call, lua_State *co, int nargs, int nresults) {
   rl_state *st = &call->rt->st;
@@ -51,11 +47,6 @@ static int call_limited(const rille_call *call, lua_State *co, int nargs, int nr
 
 // Makes the top `count` values of a failed call its error and report. Never raises.
 static int explain(lua_State *co, const rille_call *call) {
-  if (call->deadlocked) {
-    lua_pop(co, 1);
-    lua_pushcfunction(co, push_deadlock);
-    if (lua_pcall(co, 0, 1, 0) != LUA_OK) return 1;
-  }
   if (!lua_checkstack(co, 8)) return 1;
   lua_pushcfunction(co, push_report);
   lua_insert(co, -2);
@@ -68,8 +59,7 @@ static rille_status status_of(const rille_call *call, lua_State *co, rl_ended ho
   rille_runtime *rt = call->rt;
   int interrupt = rl_limits_take(rt);
   if (interrupt) return (rille_status)interrupt;
-  if (call->deadlocked) return RILLE_EERROR;
-  if (how == RL_ENDED_CANCELLED) {
+  if (how == RL_ENDED_CANCELLED && call->scope->doomed) {
     return call->scope->because == RL_BECAUSE_DEADLINE ? RILLE_ETIMEOUT : RILLE_ECANCELED;
   }
   if (lua_type(co, -1) == LUA_TSTRING && strcmp(lua_tostring(co, -1), "not enough memory") == 0)
@@ -275,11 +265,17 @@ void rille_call_cancel(rille_call *call, const char *reason) {
   if (!rl_port_post(call->port, &p->post)) cancel_drop(&p->post);
 }
 
+// A deadlock is raised in the tasks of the calls. If they wait in vain again, or one cannot be
+// woken so, the calls are cancelled; at last the detached tasks, which may hold what is waited for.
 void rl_calls_deadlock(rille_runtime *rt) {
+  bool cancel = rt->deadlocks > 1;
   for (rl_link *l = rt->calls.next, *next; l != &rt->calls; l = next) {
     next = l->next;
     rille_call *call = rl_container_of(l, rille_call, link);
-    call->deadlocked = true;
-    rl_scope_cancel(call->scope, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
+    rl_task *task = rl_container_of(call->scope->members.next, rl_task, member);
+    if (cancel || !rl_raise_deadlock(&rt->st, task))
+      rl_scope_cancel(call->scope, RL_BECAUSE_CALL, call->grace);
   }
+  if (rt->deadlocks == RL_DEADLOCKS_MAX)
+    rl_scope_cancel(rt->st.detached, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
 }

@@ -108,7 +108,7 @@ static int push_step(program *p, const rl_step *step) {
 
 static void fail(program *p, const char *text) {
   complain(p, text);
-  p->status = 1;
+  p->status = rille_exit_code(p->rt) == 13 ? 13 : 1;  // 13: it is that of a deadlock
   p->next = p->line.count;
 }
 
@@ -164,9 +164,7 @@ static void on_done(void *ud, rille_call *call, rille_status status, lua_State *
     on_success(p, results, count);
     return;
   }
-  int code = rille_exit_code(p->rt);
-  bool told = code == 13 || status == RILLE_ECANCELED;  // by a signal, or os.exit(code, true)
-  if (told) {
+  if (status == RILLE_ECANCELED) {  // by a signal, os.exit(code, true), or a second deadlock
     p->next = p->line.count;
   } else if (status == RILLE_ETIMEOUT) {
     fail(p, "timed out");

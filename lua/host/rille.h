@@ -37,7 +37,7 @@ typedef enum {
   RILLE_ESYNTAX,   /* the source does not compile */
   RILLE_EERROR,    /* a Lua error */
   RILLE_ENOMEM,    /* out of memory, or over the memory limit */
-  RILLE_ECANCELED, /* the task was cancelled */
+  RILLE_ECANCELED, /* the call was cancelled from outside */
   RILLE_ETIMEOUT,  /* the call's deadline has passed */
   RILLE_EBUDGET,   /* over the CPU limit */
   RILLE_EPERM,     /* not allowed */

@@ -63,8 +63,7 @@ static bool after_run(rille_runtime *rt) {
 }
 
 static void report_deadlock(rille_runtime *rt) {
-  rt->deadlocked = true;
-  rl_report_deadlock(&rt->st);
+  if (rt->deadlocks++ == 0) rl_report_deadlock(&rt->st);
   rl_calls_deadlock(rt);
 }
 
@@ -80,7 +79,7 @@ static bool wants_more(rille_runtime *rt) {
 }
 
 static bool is_deadlocked(rille_runtime *rt) {
-  bool watched = rt->options.flags & RILLE_DEADLOCKS && !rt->deadlocked;
+  bool watched = rt->options.flags & RILLE_DEADLOCKS && rt->deadlocks < RL_DEADLOCKS_MAX;
   return watched && rl_loop_stuck(&rt->st.loop) && has_tasks(rt) && !posted(rt);
 }
 
@@ -148,7 +147,7 @@ int rille_exit_code(rille_runtime *rt) {
   if (!rt) return 0;
   int code = atomic_load(&rt->exit_code);
   if (code >= 0) return code;
-  return rt->deadlocked ? 13 : rt->st.failed ? 1 : 0;
+  return rt->deadlocks ? 13 : rt->st.failed ? 1 : 0;
 }
 
 // libuv puts a descriptor into its epoll set when it polls next, and does not poll for handles that

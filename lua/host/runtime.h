@@ -16,7 +16,7 @@ typedef struct rl_port {
   rille_runtime *rt;  // NULL once it is closed to posts
 } rl_port;
 
-enum { RL_LAG_BUCKETS = 24, RL_SLOWEST = 8 };
+enum { RL_LAG_BUCKETS = 24, RL_SLOWEST = 8, RL_DEADLOCKS_MAX = 3 };
 
 typedef enum { RL_LIFE_OPEN, RL_LIFE_CLOSING, RL_LIFE_DRAINING, RL_LIFE_CLOSED } rl_life;
 
@@ -35,8 +35,8 @@ struct rille_runtime {
   atomic_bool stopping;
   atomic_int exit_code;  // -1: not set
   atomic_int interrupt;  // a rille_status that ends the running code; 0: none
-  bool deadlocked;
-  bool interruptible;  // this process handles the signal that arms the hook
+  int deadlocks;         // met so far; after RL_DEADLOCKS_MAX it is left alone
+  bool interruptible;    // this process handles the signal that arms the hook
   bool warnings, warning_continues;
   uint64_t close_grace;
   void (*closed)(void *);
