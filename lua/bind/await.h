@@ -1,9 +1,8 @@
 // How a C function waits, in three calls:
 //
-//   rl_checkpoint(L);                     raises if it cannot wait here, or if a cancellation is
-//   due rl_op_begin(op, rl_current(L)); ...   start the work; it may finish at once with
-//   rl_op_finish return rl_await(L, op, k, ctx);       k(L, status, ctx) runs when the op has left
-//   PENDING
+//   rl_checkpoint(L);                     raises if it cannot wait here, or is cancelled
+//   rl_op_begin(op, rl_current(L)); ...   starts the work, which may finish at once
+//   return rl_await(L, op, k, ctx);       k(L, status, ctx) runs when the op has left PENDING
 //
 // and k begins with rl_awaited(L, op). Nothing may be held across the checkpoint or the wait that
 // only a return frees.

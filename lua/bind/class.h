@@ -21,14 +21,14 @@ void rl_class_open(lua_State *L, const rl_class *class);
 // on zeroes.
 void *rl_object_new(lua_State *L, const rl_class *class, int uservalues);
 void *rl_check_object(lua_State *L, int index, const rl_class *class);  // raises an argument error
-void *rl_test_object(lua_State *L, int index,
-                     const rl_class *class);  // NULL if it is something else
+// NULL if it is something else.
+void *rl_test_object(lua_State *L, int index, const rl_class *class);
 
 // Seconds as nanoseconds, rounded up. Negative and NaN are argument errors; beyond 290 years is
 // RL_NEVER.
 uint64_t rl_check_seconds(lua_State *L, int index);
-uint64_t rl_to_seconds(lua_State *L, int index,
-                       const char *what);  // of an option's value, for its error
+// Of an option's value, for its error.
+uint64_t rl_to_seconds(lua_State *L, int index, const char *what);
 
 // The options table at `index`, or none/nil: false. An unknown key is an error that names it.
 // `names` ends with NULL.

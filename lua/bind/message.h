@@ -14,8 +14,8 @@
 typedef struct rl_shared rl_shared;
 typedef struct rl_shared_kind {
   void (*destroy)(rl_shared *);  // any thread
-  void (*push)(lua_State *,
-               rl_shared *);  // the value that stands for it; takes references of its own
+  // The value that stands for it; takes references of its own.
+  void (*push)(lua_State *, rl_shared *);
 } rl_shared_kind;
 
 struct rl_shared {

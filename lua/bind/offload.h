@@ -1,8 +1,8 @@
 // CPU work on the pool while the task waits:
 //
-//   job *j = rl_offload_new(L, sizeof *j, 1);   checkpoint; pins argument 1; may raise: nothing is
-//   held yet j->base.run = ...; j->base.finish = ...;    fills it without raising return
-//   rl_offload_run(L, &j->base);         waits; returns what finish returns
+//   job *j = rl_offload_new(L, sizeof *j, 1);    a checkpoint; pins argument 1; may raise
+//   j->base.run = ...; j->base.finish = ...;     fills it without raising
+//   return rl_offload_run(L, &j->base);          waits; returns what finish returns
 //
 // A task has at most one job on the pool: waiting for it is the backpressure.
 #ifndef RL_BIND_OFFLOAD_H

@@ -34,8 +34,8 @@ struct rl_loop {
   uv_loop_t *uv;
   void (*run)(rl_loop *, rl_job *);
   void *owner;  // of the floor above
-  int (*place)(
-      rl_loop *);  // the place in a script that runs now, for whoever keeps record; or NULL
+  // The place in a script that runs now, for whoever keeps record; or NULL.
+  int (*place)(rl_loop *);
 
   rl_job *head, **tail;  // ready, first in first out
   rl_job *fence;         // the first job that wants a poll before it runs; NULL if none
@@ -87,11 +87,11 @@ static inline void rl_loop_ready(rl_loop *loop, rl_job *job) {
   loop->tail = &job->next;
   loop->ready++;
 }
-void rl_loop_ready_after_poll(rl_loop *loop,
-                              rl_job *job);  // joins the tail, and runs only after one more poll
+// Joins the tail, and runs only after one more poll.
+void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job);
 
-uint64_t rl_loop_now(
-    rl_loop *loop);  // nanoseconds, fresh, monotonic; stands still under a virtual clock
+// Nanoseconds, fresh, monotonic; stands still under a virtual clock.
+uint64_t rl_loop_now(rl_loop *loop);
 void rl_loop_set_virtual(rl_loop *loop, bool on);
 uint64_t rl_loop_random(rl_loop *loop);  // the seeded sequence
 

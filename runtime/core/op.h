@@ -30,10 +30,10 @@ typedef enum {
 
 typedef struct rl_op_kind {
   const char *name;  // as a report shows it: "tcp:read"
-  rl_stop (*stop)(
-      rl_op *);  // called at most once, by the canceller; NULL: cannot be cancelled (a join)
-  void (*left)(
-      rl_op *);  // when PENDING is left either way, or NULL: undoes what the start did elsewhere
+  // Called at most once, by the canceller; NULL: cannot be cancelled (a join).
+  rl_stop (*stop)(rl_op *);
+  // When PENDING is left either way, or NULL: undoes what the start did elsewhere.
+  void (*left)(rl_op *);
   rl_hold hold;
 } rl_op_kind;
 

@@ -50,8 +50,8 @@ struct rl_scope {
   bool left;        // the body is over and the members are gone: nothing may be spawned into it
 };
 
-rl_scope *rl_scope_new(struct rl_loop *loop,
-                       rl_scope *parent);  // NULL when memory is out; no owner yet
+// NULL when memory is out; no owner yet.
+rl_scope *rl_scope_new(struct rl_loop *loop, rl_scope *parent);
 void rl_scope_ref(rl_scope *s);
 void rl_scope_unref(rl_scope *s);
 

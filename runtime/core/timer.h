@@ -32,8 +32,8 @@ void rl_timers_fini(rl_timers *ts);
 static inline uint64_t rl_timers_next(const rl_timers *ts) {
   return ts->count ? ts->heap[0].due : RL_NEVER;
 }
-rl_timer *rl_timers_pop(rl_timers *ts,
-                        uint64_t now);  // the earliest that is due, disarmed; or NULL
+// The earliest that is due, disarmed; or NULL.
+rl_timer *rl_timers_pop(rl_timers *ts, uint64_t now);
 
 static inline void rl_timer_init(rl_timer *t, void (*fire)(rl_timer *)) {
   t->place = 0;
@@ -41,8 +41,8 @@ static inline void rl_timer_init(rl_timer *t, void (*fire)(rl_timer *)) {
   t->fire = fire;
 }
 static inline bool rl_timer_armed(const rl_timer *t) { return t->place != 0; }
-int rl_timer_start(rl_timers *ts, rl_timer *t,
-                   uint64_t due);  // or moves it; UV_ENOMEM-like -12 when memory is out
+// Or moves it; UV_ENOMEM-like -12 when memory is out.
+int rl_timer_start(rl_timers *ts, rl_timer *t, uint64_t due);
 void rl_timer_stop(rl_timers *ts, rl_timer *t);
 uint64_t rl_timer_due(const rl_timers *ts, const rl_timer *t);  // RL_NEVER if not armed
 

@@ -44,8 +44,8 @@ bool rl_fs_polled(int fd, const struct stat *st);
 
 int rl_fs_open(rl_fs *fs);  // number: O_ flags, other: mode -> fd, st
 int rl_fs_read(rl_fs *fs);  // limit -> out, or an fd to be polled; over the limit: RL_LIMIT
-int rl_fs_write(
-    rl_fs *fs);  // data, number: RL_FS_ flags, other: mode or -1 -> nothing, or an fd to be polled
+// Data, number: RL_FS_ flags, other: mode or -1 -> nothing, or an fd to be polled.
+int rl_fs_write(rl_fs *fs);
 int rl_fs_copy(rl_fs *fs);  // path to `to`, with its mode
 int rl_fs_stat(rl_fs *fs);  // -> st
 int rl_fs_lstat(rl_fs *fs);

@@ -10,9 +10,9 @@ struct rl_uvhandle {
   rl_link link;  // in loop->uvhandles
   rl_loop *loop;
   uv_handle_t *uv;  // NULL: never opened
-  void (*closed)(
-      rl_uvhandle *);  // after the close callback: frees, or drops the handle's reference
-  int place;           // where it was opened, if loop->place is set
+  // After the close callback: frees, or drops the handle's reference.
+  void (*closed)(rl_uvhandle *);
+  int place;  // where it was opened, if loop->place is set
   bool closing;
 };
 

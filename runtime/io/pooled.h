@@ -17,8 +17,8 @@ struct rl_pooled {
   uv_work_t req;
   rl_loop *loop;
   int (*run)(rl_pooled *);  // on a pool thread; its result is the op's status
-  void (*drop)(
-      rl_pooled *);  // on the loop's thread, exactly once: frees the struct and all it holds
+  // On the loop's thread, exactly once: frees the struct and all it holds.
+  void (*drop)(rl_pooled *);
   int (*finish)(struct lua_State *, rl_pooled *);  // of the floor above
   int status;
   bool stays;             // a cancelled task stays until running work has ended; else it leaves

@@ -46,11 +46,11 @@ size_t rl_tls_left(const rl_tls *t);
 enum { RL_TLS_MORE = 0, RL_TLS_END = -1, RL_TLS_FAILED = -2 };
 
 int rl_tls_handshake(rl_tls *t);  // 1: done; MORE: needs input; FAILED
-ssize_t rl_tls_read(rl_tls *t, void *bytes,
-                    size_t n);  // bytes; MORE; END: the peer said so; FAILED
-ssize_t rl_tls_write(rl_tls *t, const void *bytes,
-                     size_t n);  // all of n, at most RL_TLS_RECORD; FAILED
-void rl_tls_close(rl_tls *t);    // says that nothing more will be written
+// Bytes; MORE; END: the peer said so; FAILED.
+ssize_t rl_tls_read(rl_tls *t, void *bytes, size_t n);
+// All of n, at most RL_TLS_RECORD; FAILED.
+ssize_t rl_tls_write(rl_tls *t, const void *bytes, size_t n);
+void rl_tls_close(rl_tls *t);  // says that nothing more will be written
 
 rl_buf *rl_tls_out(rl_tls *t);              // cipher bytes that are to be sent
 const char *rl_tls_error(const rl_tls *t);  // of the last FAILED: a sentence

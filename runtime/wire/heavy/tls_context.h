@@ -32,8 +32,8 @@ struct rl_tls_context {
 
 // OpenSSL's last error as a sentence.
 void rl_tls_last_error(char text[RL_TLS_TEXT], const char *otherwise);
-void rl_tls_keep_session(rl_tls_context *c, const char *name,
-                         SSL_SESSION *session);                         // takes the reference
+// Takes the reference.
+void rl_tls_keep_session(rl_tls_context *c, const char *name, SSL_SESSION *session);
 SSL_SESSION *rl_tls_take_session(rl_tls_context *c, const char *name);  // gives it; or NULL
 BIO_METHOD *rl_tls_bio_method(void);
 const char *rl_tls_session_name(SSL *ssl);
