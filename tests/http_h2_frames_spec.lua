@@ -353,6 +353,14 @@ describe("an HTTP/2 server", function()
     assert.equal(1, (string.unpack(">I4", await(conn, GOAWAY).payload, 5)))
   end)
 
+  -- h2load sends :path first; offsets were once counted from the method on.
+  it("takes pseudo-fields in any order", function()
+    local server <close> = serve(function(r) return table.concat({ r.method, r.target, r.path, r.host }, " ") end)
+    local conn <close> = open(server)
+    conn:write(fields(":authority", "there", ":path", "/first?x", ":scheme", "http", ":method", "GET"))
+    assert.equal("GET /first?x /first there", await(conn, DATA, 1).payload)
+  end)
+
   it("joins the crumbs of a cookie", function()
     local seen
     local server <close> = serve(function(r)

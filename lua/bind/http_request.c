@@ -36,6 +36,10 @@ static const struct {
     {"scheme", SCHEME},
 };
 
+static const char *method_of(const rl_http_request *r) {
+  return rl_http_request_head(r) + r->method;
+}
+
 static const char *target_of(const rl_http_request *r) {
   return rl_http_request_head(r) + r->target;
 }
@@ -218,7 +222,7 @@ static int push_field(lua_State *L, rl_http_request *r, field field) {
   size_t len;
   const char *t = target_of(r);
   switch (field) {
-    case METHOD: lua_pushlstring(L, rl_http_request_head(r), r->method_len); return 1;
+    case METHOD: lua_pushlstring(L, method_of(r), r->method_len); return 1;
     case TARGET: lua_pushlstring(L, t, r->target_len); return 1;
     case PATH: return push_path(L, r);
     case RAW_PATH:
@@ -273,7 +277,7 @@ static int request_newindex(lua_State *L) {
 
 static int request_tostring(lua_State *L) {
   rl_http_request *r = rl_check_object(L, 1, &rl_http_request_class);
-  lua_pushlstring(L, rl_http_request_head(r), r->method_len);
+  lua_pushlstring(L, method_of(r), r->method_len);
   lua_pushliteral(L, " ");
   lua_pushlstring(L, target_of(r), r->target_len);
   lua_concat(L, 3);
@@ -311,11 +315,13 @@ rl_http_request *rl_http_request_new(lua_State *L, int metatable, rl_http_owner 
                                      const char *bytes, size_t size, const rl_http1_head *head,
                                      const rl_http1_field *fields) {
   size_t table = head->field_count * sizeof *fields;
-  // The copy begins at the method: offsets move by as much.
-  uint16_t skip = head->method;
+  // Of HTTP/1, the copy begins at the method: offsets move by as much. In HTTP/2, fields come in
+  // any order.
+  uint16_t skip = owner->kind->version == 20 ? 0 : head->method;
   rl_http_request *r = lua_newuserdatauv(L, sizeof *r + table + size - skip, 1);
   *r = (rl_http_request){.box = {&rl_http_request_class}, .owner = owner, .host = head->host};
   r->head_len = (uint32_t)(size - skip);
+  r->method = (uint16_t)(head->method - skip);
   r->method_len = head->method_len;
   r->target = (uint16_t)(head->target - skip);
   r->target_len = head->target_len;

@@ -24,7 +24,8 @@ typedef struct rl_http_request {
   rl_box box;
   rl_http_owner *owner;  // NULL once it was answered
   uint32_t head_len;
-  uint16_t method_len, target, target_len, path_len;  // the path is in front of the target's '?'
+  uint16_t method, method_len, target, target_len;
+  uint16_t path_len;  // in front of the target's '?'
   uint16_t field_count;
   int16_t host;
   uint8_t version;
