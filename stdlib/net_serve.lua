@@ -111,6 +111,9 @@ end
 local function serve(listener, handler, options)
   options = options or {}
   check(options)
+  if type(listener) ~= "userdata" or not listener.accepted then
+    error("bad argument #1 to 'serve' (rille.Listener expected, got " .. type(listener) .. ")", 2)
+  end
   if type(handler) ~= "function" then
     error("bad argument #2 to 'serve' (function expected, got " .. type(handler) .. ")", 2)
   end

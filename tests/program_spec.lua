@@ -150,6 +150,17 @@ describe("the program", function()
     end
   end)
 
+  it("ends after a deadlock also when what is left is shielded, and would wait for ever", function()
+    local output, status = script [[
+      local rille = require "rille"
+      local clock = rille.test.clock()
+      rille.spawn(rille.shield, function() rille.channel():recv() end)
+    ]]
+    assert.equal(13, status)
+    local _, told = output:gsub("deadlock", "")
+    assert.equal(1, told)
+  end)
+
   it("leaves with os.exit's status; with true it cleans up first", function()
     assert.equal(7, select(2, sh "$R -e 'os.exit(7)'"))
     assert.equal(0, select(2, sh "$R -e 'os.exit(true)'"))

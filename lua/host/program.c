@@ -187,7 +187,7 @@ static void flush_output(program *p) {
 static int finish(program *p) {
   int code = rille_exit_code(p->rt);
   if (p->status == 0) p->status = code;
-  rille_close(p->rt, UINT64_C(5000000000), NULL, NULL);
+  rille_close(p->rt, code == 13 ? 0 : UINT64_C(5000000000), NULL, NULL);
   rille_run(p->rt, RILLE_RUN_DEFAULT);
   code = rille_exit_code(p->rt);
   if (p->status == 0) p->status = code;

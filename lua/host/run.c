@@ -79,7 +79,7 @@ static bool wants_more(rille_runtime *rt) {
 }
 
 static bool is_deadlocked(rille_runtime *rt) {
-  bool watched = rt->options.flags & RILLE_DEADLOCKS && rt->deadlocks < RL_DEADLOCKS_MAX;
+  bool watched = rt->options.flags & RILLE_DEADLOCKS;
   return watched && rl_loop_stuck(&rt->st.loop) && has_tasks(rt) && !posted(rt);
 }
 
@@ -88,7 +88,11 @@ static rille_status run_to_end(rille_runtime *rt) {
     run_ready(rt);
     if (!after_run(rt)) return RILLE_OK;
     if (!wants_more(rt)) break;
-    if (is_deadlocked(rt)) report_deadlock(rt);
+    if (is_deadlocked(rt)) {
+      if (rt->deadlocks == RL_DEADLOCKS_MAX) break;  // what is left is shielded, and lost
+      report_deadlock(rt);
+      continue;
+    }
     rl_loop_poll(&rt->st.loop, true);
     rl_signals_look(rt);
   }

@@ -35,7 +35,7 @@ struct rille_runtime {
   atomic_bool stopping;
   atomic_int exit_code;  // -1: not set
   atomic_int interrupt;  // a rille_status that ends the running code; 0: none
-  int deadlocks;         // met so far; after RL_DEADLOCKS_MAX it is left alone
+  int deadlocks;         // met so far; after RL_DEADLOCKS_MAX the run ends
   bool interruptible;    // this process handles the signal that arms the hook
   bool warnings, warning_continues;
   uint64_t close_grace;
