@@ -10,6 +10,8 @@ local shield = require("rille.native.scope").shield
 
 local fs = {}
 
+local TEMPORARY = { dir = "string", prefix = "string" }
+
 --- A file that is open: a stream at one position, as `io` has it.
 --- @class rille.File: rille.Stream
 --- @field seek fun(self, whence?: "set"|"cur"|"end", offset?: integer): integer moves, and returns the position
@@ -267,7 +269,7 @@ end
 --- @return fun(): string?, string?
 --- @raise system errors of opendir (of `dir` itself) and getdents
 function fs.walk(dir, opts)
-  options.check(opts, { "max_depth" }, "fs.walk")
+  options.check(opts, { max_depth = "number" }, "fs.walk")
   local walk = setmetatable({ max_depth = opts and opts.max_depth or math.huge }, Walk)
   walk[1] = { entries = native.opendir(dir), dir = dir }
   return next_in_walk, walk, nil, walk
@@ -300,7 +302,7 @@ end
 --- @return { close: fun() } guard
 --- @raise system errors of mkdir
 function fs.temp_dir(opts)
-  options.check(opts, { "dir", "prefix" }, "fs.temp_dir")
+  options.check(opts, TEMPORARY, "fs.temp_dir")
   opts = opts or {}
   local dir = native.temp_dir(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
   return dir, options.guard(function()
@@ -316,7 +318,7 @@ end
 --- @return string path
 --- @raise system errors of open
 function fs.temp_file(opts)
-  options.check(opts, { "dir", "prefix" }, "fs.temp_file")
+  options.check(opts, TEMPORARY, "fs.temp_file")
   opts = opts or {}
   return native.temp_file(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
 end
@@ -333,7 +335,7 @@ end
 --- @return rille.Watch
 --- @raise system errors of inotify_add_watch
 function fs.watch(file, opts)
-  options.check(opts, { "recursive" }, "fs.watch")
+  options.check(opts, { recursive = "boolean" }, "fs.watch")
   local watcher = watch.open(fs, file, opts and opts.recursive or false)
   return watcher, nil, nil, watcher
 end

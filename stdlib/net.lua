@@ -2,17 +2,11 @@
 local native = require "rille.native.net"
 local datagrams = require "rille.native.udp"
 local dns = require "rille.dns"
+local check = require("rille.options").check
 
 local net = {}
 
-local function check_options(options, known)
-  for name in pairs(options) do
-    if not known[name] then error(("unknown option '%s'"):format(tostring(name)), 3) end
-  end
-  return options
-end
-
-local connect_known = { host = true, port = true, path = true, tls = true }
+local connect_known = { host = "string", port = "any", path = "string", tls = "any" }
 
 local Unfinished = {
   __close = function(guard)
@@ -20,18 +14,24 @@ local Unfinished = {
   end,
 }
 
-local function secure(conn, host, port, options)
-  local settings = {}
-  if type(options) == "table" then
-    for name, value in pairs(options) do settings[name] = value end
-  elseif options ~= true then
-    conn:close()
-    error("option 'tls': true or a table expected, got " .. type(options), 3)
+-- What `tls` asks for, checked before anything connects; nil without it.
+local function tls_settings(options, host, port)
+  if not options then return nil end
+  if options ~= true and type(options) ~= "table" then
+    error("net.connect: option 'tls': true or a table expected, got " .. type(options), 3)
   end
+  local settings = {}
+  for name, value in pairs(options == true and {} or options) do settings[name] = value end
   if settings.server_name == nil then settings.server_name = host end
   if settings.session == nil and settings.server_name then
     settings.session = settings.server_name .. ":" .. tostring(port)
   end
+  require("rille.tls").check(settings, "client")
+  return settings
+end
+
+local function secure(conn, settings)
+  if not settings then return conn end
   local guard <close> = setmetatable({ conn = conn }, Unfinished) -- a cancellation is caught by no pcall
   local secured = require("rille.tls").client(conn, settings)
   guard.conn = nil
@@ -51,14 +51,15 @@ function net.connect(host, port, options)
   if type(host) == "table" then
     host, port, options = host.host, port or host.port, options or host
   end
-  options = check_options(options or {}, connect_known)
+  check(options, connect_known, "net.connect")
+  options = options or {}
   if options.path then
-    local conn = native.connect(options.path)
-    return options.tls and secure(conn, nil, options.path, options.tls) or conn
+    local settings = tls_settings(options.tls, nil, options.path)
+    return secure(native.connect(options.path), settings)
   end
   if port == nil then error("bad argument #2 to 'connect' (a port is needed)", 2) end
-  local conn = native.connect(host, port)
-  return options.tls and secure(conn, host, port, options.tls) or conn
+  local settings = tls_settings(options.tls, host, port)
+  return secure(native.connect(host, port), settings)
 end
 
 -- A numeric address for what may be a name; nil and "*" are every address.
@@ -68,7 +69,8 @@ local function resolve(host, any)
   return dns.lookup(host)[1]
 end
 
-local listen_known = { host = true, port = true, path = true, backlog = true, reuse_port = true }
+local listen_known =
+  { host = "string", port = "any", path = "string", backlog = "number", reuse_port = "boolean" }
 
 --- Listens on `host` (nil or "*": every address) and `port` (0: a free one, see `address`); or on a Unix socket:
 --- `net.listen{path=…}`.
@@ -80,7 +82,8 @@ local listen_known = { host = true, port = true, path = true, backlog = true, re
 --- @raise EADDRINUSE EACCES EADDRNOTAVAIL …
 function net.listen(host, port, options)
   if type(host) == "table" then host, port, options = host.host, host.port, host end
-  options = check_options(options or {}, listen_known)
+  check(options, listen_known, "net.listen")
+  options = options or {}
   local backlog = options.backlog
   if backlog ~= nil and (math.type(backlog) ~= "integer" or backlog < 1 or backlog > 65535) then
     error("option 'backlog': an integer between 1 and 65535 expected", 2)
@@ -95,14 +98,15 @@ function net.listen(host, port, options)
   return native.listen(resolve(host, "0.0.0.0"), port, backlog, options.reuse_port)
 end
 
-local udp_known = { host = true, port = true, reuse = true }
+local udp_known = { host = "string", port = "any", reuse = "boolean" }
 
 --- A datagram socket: bound to `host` and `port` if either is given, else to a free port at the first `send`.
 --- @async
 --- @param options {host: string?, port: integer?, reuse: boolean?}?
 --- @return rille.Udp
 function net.udp(options)
-  options = check_options(options or {}, udp_known)
+  check(options, udp_known, "net.udp")
+  options = options or {}
   local host, port = options.host, options.port
   local bind = host ~= nil or port ~= nil
   return datagrams.open(resolve(host, "0.0.0.0"), port or 0, bind, options.reuse)

@@ -1,22 +1,17 @@
 --- net.serve: a task for each connection.
 local rille = require "rille"
 local native = require "rille.native.net"
+local check_options = require("rille.options").check
 
-local known = { max_connections = true, on_error = true, tls = true, handshake_timeout = true }
+local known = { max_connections = "number", on_error = "function", tls = "table", handshake_timeout = "number" }
 
 local GRACE = 5  -- seconds that connections have when their server is cancelled
 local PAUSE = 0.05  -- seconds without accepting after an accept has failed
 
 local function check(options)
-  for name in pairs(options) do
-    if not known[name] then error(("unknown option '%s'"):format(tostring(name)), 3) end
-  end
   local most = options.max_connections
   if most ~= nil and (math.type(most) ~= "integer" or most < 1) then
     error("option 'max_connections': a positive integer expected", 3)
-  end
-  if options.on_error ~= nil and type(options.on_error) ~= "function" then
-    error("option 'on_error': function expected, got " .. type(options.on_error), 3)
   end
   if options.tls then require("rille.tls").check(options.tls) end
 end
@@ -109,6 +104,7 @@ end
 --- @param handler fun(conn: rille.Connection)
 --- @param options rille.net.ServeOptions?
 local function serve(listener, handler, options)
+  check_options(options, known, "net.serve")
   options = options or {}
   check(options)
   if type(listener) ~= "userdata" or not listener.accepted then

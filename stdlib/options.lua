@@ -3,24 +3,24 @@ local new_error = require("rille.native.task").error
 
 local options = {}
 
---- Raises an error that names the first option that is not known.
+--- Raises an error that names the first option that is not known, or whose value is of another type.
 --- @param given table|nil
---- @param names string[]
+--- @param known table<string, string> the type of each, or "any"
 --- @param call string whose options they are
-function options.check(given, names, call)
+function options.check(given, known, call)
   if given == nil then
     return
   end
   if type(given) ~= "table" then
     error(("%s: a table of options expected, got %s"):format(call, type(given)), 3)
   end
-  local known = {}
-  for _, name in ipairs(names) do
-    known[name] = true
-  end
-  for name in pairs(given) do
-    if type(name) == "string" and not known[name] then
+  for name, value in pairs(given) do
+    local expected = known[name] or type(name) ~= "string" and "any"
+    if not expected then
       error(("%s: unknown option '%s'"):format(call, name), 3)
+    end
+    if expected ~= "any" and type(value) ~= expected then
+      error(("%s: option '%s': %s expected, got %s"):format(call, name, expected, type(value)), 3)
     end
   end
 end

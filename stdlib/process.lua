@@ -12,8 +12,12 @@ local function runtime()
   return rille
 end
 
-local SPAWN = { "stdin", "stdout", "stderr", "cwd", "env", "shell", "grace" }
-local RUN = { "stdin", "stdout", "stderr", "cwd", "env", "shell", "grace", "timeout", "check", "limit" }
+local SPAWN = { stdin = "any", stdout = "any", stderr = "any", cwd = "string", env = "table",
+  shell = "boolean", grace = "number" }
+local RUN = { timeout = "number", check = "boolean", limit = "number" }
+for name, kind in pairs(SPAWN) do
+  RUN[name] = kind
+end
 
 local GRACE = 5
 local LIMIT = 64 * 1024 * 1024

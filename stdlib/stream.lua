@@ -8,6 +8,9 @@ local stream = {}
 --- @return integer bytes copied
 --- @raise the first error of either stream
 function stream.copy(source, sink)
+  if type(sink) ~= "userdata" and type(sink) ~= "table" then
+    error("bad argument #2 to 'copy' (rille.Stream expected, got " .. type(sink) .. ")", 2)
+  end
   local total = 0
   for chunk in source:chunks() do
     sink:write(chunk)

@@ -1,5 +1,6 @@
 --- TLS over any stream: certificates and names are verified by default, versions below 1.2 are refused.
 local native = require "rille.native.tls"
+local check = require("rille.options").check
 
 local tls = {}
 
@@ -9,16 +10,6 @@ local known = {
   server = { cert = "string", key = "string", password = "string", client_ca = "string", alpn = "table",
     min_version = "string" },
 }
-
-local function check(options, side)
-  for name, value in pairs(options) do
-    local expected = known[side][name]
-    if not expected then error(("unknown option '%s'"):format(tostring(name)), 4) end
-    if type(value) ~= expected then
-      error(("option '%s': %s expected, got %s"):format(name, expected, type(value)), 4)
-    end
-  end
-end
 
 local function version(text)
   if text == nil or text == "1.2" then return 12 end
@@ -71,13 +62,32 @@ local function server_context(options)
     ca = options.client_ca, alpn = wire(options.alpn), min_version = version(options.min_version) }
 end
 
---- Raises what is wrong with a server's settings, before anything listens: files that are missing, a key that does not
+-- What the certificate must be for; nil without verification.
+local function expected_name(options)
+  local name = options.server_name
+  if not name and options.verify ~= false then
+    error("option 'server_name' is needed, or verify=false", 3)
+  end
+  if name == "" then error("option 'server_name' is empty", 3) end
+  if name and name:find("\0", 1, true) then error("option 'server_name' has a NUL byte", 3) end
+  if name and #name > 1 then name = name:gsub("%.$", "") end
+  return name
+end
+
+--- Raises what is wrong with settings, before anything listens or connects: files that are missing, a key that does not
 --- fit, is encrypted, or is no key.
---- @param options rille.tls.ServerOptions
+--- @param options rille.tls.ServerOptions|rille.tls.ClientOptions
+--- @param side "server"|"client"|nil a server's by default
 --- @raise EINVAL
-function tls.check(options)
-  check(options, "server")
-  server_context(options)
+function tls.check(options, side)
+  if side == "client" then
+    check(options, known.client, "tls.client")
+    expected_name(options)
+    client_context(options)
+  else
+    check(options, known.server, "tls.server")
+    server_context(options)
+  end
 end
 
 --- Begins TLS as a client on `stream`, which belongs to the result from then on. Waits for the handshake.
@@ -88,15 +98,9 @@ end
 --- @return rille.TlsStream
 --- @raise EPROTO a certificate or the protocol was refused; EINVAL settings; and what reading and writing raise
 function tls.client(stream, options)
+  check(options, known.client, "tls.client")
   options = options or {}
-  check(options, "client")
-  local name = options.server_name
-  if not name and options.verify ~= false then
-    error("option 'server_name' is needed, or verify=false", 2)
-  end
-  if name == "" then error("option 'server_name' is empty", 2) end
-  if name and name:find("\0", 1, true) then error("option 'server_name' has a NUL byte", 2) end
-  if name and #name > 1 then name = name:gsub("%.$", "") end
+  local name = expected_name(options)
   return native.wrap(stream, client_context(options), name, options.session or name)
 end
 
@@ -107,7 +111,7 @@ end
 --- @return rille.TlsStream
 --- @raise EPROTO the client or the protocol was refused; EINVAL settings; and what reading and writing raise
 function tls.server(stream, options)
-  check(options or {}, "server")
+  check(options, known.server, "tls.server")
   return native.wrap(stream, server_context(options or {}))
 end
 

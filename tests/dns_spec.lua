@@ -9,6 +9,13 @@ local function error_of(f, ...)
 end
 
 describe("dns", function()
+  it("takes a family by name or by number", function()
+    assert.same({ "127.0.0.1" }, dns.lookup("127.0.0.1", { family = 4 }))
+    assert.same({ "::1" }, dns.lookup("::1", { family = 6 }))
+    assert.is_false(pcall(dns.lookup, "127.0.0.1", { family = 6 }))
+    assert.is_false(pcall(dns.lookup, "127.0.0.1", { family = 5 }))
+  end)
+
   it("finds localhost, in either family", function()
     local found = dns.lookup "localhost"
     assert.is_true(#found >= 1)

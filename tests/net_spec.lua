@@ -84,9 +84,40 @@ describe("net", function()
     local _ <close> = b
     assert.equal(a, a:set { nodelay = true, keepalive = 30 })
     b:set { keepalive = false }
-    assert.has_error(function() a:set { colour = 1 } end)
-    assert.has_error(function() net.listen("127.0.0.1", 0, { colour = 1 }) end)
-    assert.has_error(function() net.connect("127.0.0.1", 1, { colour = 1 }) end)
+    local cases = {
+      { "unknown option 'colour'", a.set, a, { colour = 1 } },
+      { "option 'nodelay': boolean expected", a.set, a, { nodelay = "yes" } },
+      { "option 'keepalive': boolean expected", a.set, a, { keepalive = "yes" } },
+      { "unknown option 'colour'", net.listen, "127.0.0.1", 0, { colour = 1 } },
+      { "option 'reuse_port': boolean expected", net.listen, "127.0.0.1", 0, { reuse_port = "yes" } },
+      { "unknown option 'colour'", net.connect, "127.0.0.1", 1, { colour = 1 } },
+      { "option 'tls': true or a table expected", net.connect, "127.0.0.1", 1, { tls = 5 } },
+      { "unknown option 'colour'", net.connect, "127.0.0.1", 1, { tls = { colour = 1 } } },
+      { "unknown option 'colour'", net.udp, { colour = 1 } },
+    }
+    for _, case in ipairs(cases) do
+      local ok, err = pcall(table.unpack(case, 2))
+      assert.is_false(ok)
+      assert.matches(case[1], tostring(err), 1, true)
+    end
+  end)
+
+  it("names the call in the errors of what is closed", function()
+    local a, b = pair()
+    a:close()
+    b:close()
+    for _, op in ipairs { "peer", "address", "set", "read", "write", "flush", "shutdown" } do
+      local ok, err = pcall(a[op], a, {})
+      assert.is_false(ok)
+      assert.same({ "CLOSED", op }, { err.code, err.op })
+    end
+    local l = net.listen("127.0.0.1", 0)
+    l:close()
+    for op, name in pairs { accept = "accept", accepted = "accept", address = "address" } do
+      local ok, err = pcall(l[op], l)
+      assert.is_false(ok)
+      assert.same({ "CLOSED", name }, { err.code, err.op })
+    end
   end)
 
   it("tells what is wrong with a host or a port", function()
@@ -302,6 +333,22 @@ describe("net.serve", function()
     assert.is_true(cleaned)
   end)
 
+  it("refuses what is no listener, and options of a wrong type", function()
+    local l <close> = net.listen("127.0.0.1", 0)
+    for _, case in ipairs {
+      { "#1", nil, print },
+      { "#1", { accept = print }, print },
+      { "#2", l, nil },
+      { "'colour'", l, print, { colour = 1 } },
+      { "'max_connections'", l, print, { max_connections = 0 } },
+      { "'on_error'", l, print, { on_error = 1 } },
+    } do
+      local ok, err = pcall(net.serve, table.unpack(case, 2, 4))
+      assert.is_false(ok)
+      assert.matches(case[1], err, 1, true)
+    end
+  end)
+
   it("returns when the listener is closed", function()
     local l, port = listen()
     rille.group(function(g)
@@ -452,6 +499,24 @@ describe("net.udp", function()
     b:send "direct"
     assert.equal("direct", (a:recv()))
     assert.equal(a:address().port, b:peer().port)
+  end)
+
+  it("looks names up", function()
+    local a <close> = net.udp { host = "localhost", port = 0 }
+    local b <close> = net.udp()
+    local port = a:address().port
+    assert.equal(b, b:send("by name", "localhost", port))
+    assert.equal("by name", (a:recv()))
+    assert.equal(b, b:connect("localhost", port))
+    assert.equal(port, b:peer().port)
+    assert.equal("EAI_NONAME", code_of(b.send, b, "x", "no-such-host.invalid", port))
+  end)
+
+  it("names the address that is in use", function()
+    local a <close> = net.udp { host = "127.0.0.1", port = 0 }
+    local ok, err = pcall(net.udp, { host = "127.0.0.1", port = a:address().port })
+    assert.is_false(ok)
+    assert.same({ "EADDRINUSE", "bind", tostring(a:address()) }, { err.code, err.op, err.address })
   end)
 
   it("tells a refused datagram to the next receiver", function()

@@ -112,6 +112,7 @@ describe("a stream's read", function()
     assert.is_false(pcall(s.read, s, "x"))
     assert.is_false(pcall(s.read, s, -1))
     assert.is_false(pcall(s.read_until, s, ""))
+    assert.is_false(pcall(s.read, s, "n", "l"))
     assert.has_error(function() s:read_until("\n", { colour = 1 }) end)
   end)
 
@@ -148,7 +149,9 @@ describe("a stream's read", function()
     rille.group(function(g)
       g:spawn(function() assert.equal("x", b:read(1)) end)
       rille.yield()
-      assert.equal("EBUSY", code_of(b.read, b))
+      local ok, err = pcall(b.read, b)
+      assert.is_false(ok)
+      assert.same({ "EBUSY", "read", tostring(b:peer()) }, { err.code, err.op, err.address })
       a:write "x"
     end)
     a:close()
@@ -275,6 +278,13 @@ it("says where a stream was opened that is collected unclosed, if asked", functi
 end)
 
 describe("rille.stream.copy", function()
+  it("refuses a sink that is none before it reads", function()
+    local source <close> = holding "kept"
+    assert.is_false(pcall(rille.stream.copy, source))
+    assert.is_false(pcall(rille.stream.copy, source, 5))
+    assert.equal("kept", source:read())
+  end)
+
   it("copies until the end and counts", function()
     local source <close> = holding(("abc"):rep(100000))
     local a, b = pair()

@@ -42,6 +42,17 @@ int rl_raise(lua_State *L, const char *code, const char *format, ...) {
   return lua_error(L);
 }
 
+static void set_op(lua_State *L, const char *op) {
+  lua_pushstring(L, op);
+  lua_setfield(L, -2, "op");
+}
+
+int rl_raise_op(lua_State *L, const char *code, const char *op, const char *text) {
+  rl_push_error(L, code, "%s: %s", op, text);
+  set_op(L, op);
+  return lua_error(L);
+}
+
 static const char *own_text(int err) {
   switch (err) {
     case RL_TIMEOUT: return "timed out";
@@ -67,8 +78,7 @@ void rl_push_sys(lua_State *L, int err, const char *op, const char *field, const
   } else {
     rl_push_error(L, code, "%s: %s", op, text);
   }
-  lua_pushstring(L, op);
-  lua_setfield(L, -2, "op");
+  set_op(L, op);
   if (field && subject) {
     lua_pushstring(L, subject);
     lua_setfield(L, -2, field);

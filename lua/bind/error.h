@@ -12,6 +12,8 @@ const char *rl_code_name(int code);
 // Pushes an error object. `code` is a name; the message is formatted as by lua_pushfstring.
 void rl_push_error(lua_State *L, const char *code, const char *format, ...);
 int rl_raise(lua_State *L, const char *code, const char *format, ...);
+// Raises "op: text", with the field `op`.
+int rl_raise_op(lua_State *L, const char *code, const char *op, const char *text);
 
 // A failed system call or operation: `op` is its name ("open"), `field` is "path", "address" or
 // NULL, `subject` what it was done to. Message: "open '/x': no such file or directory".

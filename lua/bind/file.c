@@ -63,7 +63,7 @@ static int run_sync(rl_pooled *work) {
 // `k` runs when nothing is unsent: at once, or after a wait for it; then it begins with `written`.
 static int when_written(lua_State *L, rl_file *f, const char *op, lua_KFunction k) {
   rl_checkpoint(L);
-  if (rl_stream_writing(&f->s)) luaL_error(L, "%s: another task is writing to this file", op);
+  if (rl_stream_writing(&f->s)) rl_stream_raise_writing(L, &f->s, op);
   rl_stream_wait_out(&f->s, 0, false, rl_current(L));
   return rl_await(L, &f->s.writer, k, (lua_KContext)f);
 }
@@ -154,7 +154,7 @@ static int file_seek(lua_State *L) {
   int from = luaL_checkoption(L, 2, "cur", names);
   lua_Integer offset = luaL_optinteger(L, 3, 0);
   if (!f->seekable) raise_at(L, f, UV_ESPIPE, "seek");
-  if (rl_stream_reading(&f->s)) luaL_error(L, "seek: another task is reading from this file");
+  if (rl_stream_reading(&f->s)) rl_stream_raise_reading(L, &f->s, "seek");
   lua_settop(L, 1);
   lua_pushinteger(L, from);
   lua_pushinteger(L, offset);

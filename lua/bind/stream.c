@@ -42,7 +42,7 @@ rl_stream *rl_check_stream(lua_State *L, int index) {
 rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op) {
   rl_stream *s = rl_check_stream(L, index);
   if (s->closed) rl_stream_raise(L, s, RL_CLOSED, op);
-  if (s->above) rl_raise(L, "EBUSY", "%s: another stream stands on this one", op);
+  if (s->above) rl_stream_raise_for(L, s, UV_EBUSY, op, "another stream stands on this one");
   return s;
 }
 
@@ -56,10 +56,10 @@ static const char *own_reason(rl_stream *s, int status) {
   }
 }
 
-void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op) {
+// `reason` NULL: the system's words.
+static void push_error(lua_State *L, rl_stream *s, int status, const char *op, const char *reason) {
   char subject[256] = "";
   if (s->kind->describe) s->kind->describe(s, subject, sizeof subject);
-  const char *reason = own_reason(s, status);
   if (!reason) {
     rl_push_sys(L, status, op, s->kind->subject, *subject ? subject : NULL);
     return;
@@ -74,13 +74,27 @@ void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op
   }
 }
 
+void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op) {
+  push_error(L, s, status, op, own_reason(s, status));
+}
+
 int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op) {
   rl_stream_push_error(L, s, status, op);
   return lua_error(L);
 }
 
-static int raise_busy(lua_State *L, const char *op, const char *doing) {
-  return rl_raise(L, "EBUSY", "%s: another task is %s this stream", op, doing);
+int rl_stream_raise_for(lua_State *L, rl_stream *s, int status, const char *op,
+                        const char *reason) {
+  push_error(L, s, status, op, reason);
+  return lua_error(L);
+}
+
+int rl_stream_raise_reading(lua_State *L, rl_stream *s, const char *op) {
+  return rl_stream_raise_for(L, s, UV_EBUSY, op, "another task is reading this stream");
+}
+
+int rl_stream_raise_writing(lua_State *L, rl_stream *s, const char *op) {
+  return rl_stream_raise_for(L, s, UV_EBUSY, op, "another task is writing this stream");
 }
 
 // What read(format) asks for: `index` is a count, a format's name, or nothing.
@@ -134,7 +148,7 @@ static int read_more(lua_State *L, int status, lua_KContext ctx) {
   } else {
     check_format(L, 2, &r);
   }
-  if (rl_stream_reading(s)) return raise_busy(L, "read", "reading");
+  if (rl_stream_reading(s)) return rl_stream_raise_reading(L, s, "read");
   int got = rl_take(L, s, &r, &want);
   if (got > 0) return 1;
   if (got < 0) return rl_stream_raise(L, s, got, "read");
@@ -152,6 +166,7 @@ static int read_k(lua_State *L, int status, lua_KContext ctx) {
 
 int rl_stream_m_read(lua_State *L) {
   rl_request r;
+  luaL_argcheck(L, lua_gettop(L) <= 2, 3, "one format at a time");  // a cancel loses no value
   lua_settop(L, 2);
   rl_check_open_stream(L, 1, "read");
   check_format(L, 2, &r);
@@ -212,7 +227,7 @@ int rl_stream_m_ready(lua_State *L) {
   rl_stream *s = rl_check_open_stream(L, 1, "ready");
   rl_checkpoint(L);
   if (rl_stream_len(s) > 0 || s->in_status) return 1;
-  if (rl_stream_reading(s)) return raise_busy(L, "ready", "reading");
+  if (rl_stream_reading(s)) return rl_stream_raise_reading(L, s, "ready");
   rl_stream_wait_in(s, 1, rl_current(L));
   return rl_await(L, &s->reader, ready_k, 0);
 }
@@ -254,7 +269,7 @@ static int write_more(lua_State *L, int status, lua_KContext ctx) {
   rl_stream *s = ((rl_stream_box *)lua_touserdata(L, 1))->stream;
   uv_buf_t pieces[PIECES];
   size_t done = (size_t)ctx, bytes;
-  if (rl_stream_writing(s)) return raise_busy(L, "write", "writing");
+  if (rl_stream_writing(s)) return rl_stream_raise_writing(L, s, "write");
   for (unsigned count; (count = gather(L, done, pieces, &bytes)) > 0;) {
     ssize_t taken = rl_stream_send(s, pieces, count);
     if (taken < 0) return rl_stream_raise(L, s, (int)taken, "write");
@@ -295,7 +310,7 @@ static int flush_k(lua_State *L, int status, lua_KContext ctx) {
 int rl_stream_m_flush(lua_State *L) {
   rl_stream *s = rl_check_open_stream(L, 1, "flush");
   rl_checkpoint(L);
-  if (rl_stream_writing(s)) return raise_busy(L, "flush", "writing");
+  if (rl_stream_writing(s)) return rl_stream_raise_writing(L, s, "flush");
   rl_stream_wait_out(s, 0, false, rl_current(L));
   return rl_await(L, &s->writer, flush_k, 0);
 }
@@ -308,7 +323,7 @@ static int shutdown_k(lua_State *L, int status, lua_KContext ctx) {
 int rl_stream_m_shutdown(lua_State *L) {
   rl_stream *s = rl_check_open_stream(L, 1, "shutdown");
   rl_checkpoint(L);
-  if (rl_stream_writing(s)) return raise_busy(L, "shutdown", "writing");
+  if (rl_stream_writing(s)) return rl_stream_raise_writing(L, s, "shutdown");
   rl_stream_wait_finish(s, rl_current(L));
   return rl_await(L, &s->writer, shutdown_k, 0);
 }

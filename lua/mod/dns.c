@@ -18,6 +18,11 @@ static const char *check_text(lua_State *L, int index) {
 static int check_family(lua_State *L, int index) {
   static const char *const names[] = {"family", NULL};
   rl_check_options(L, index, names);
+  if (lua_istable(L, index) && lua_getfield(L, index, "family") == LUA_TNUMBER) {
+    lua_Integer version = lua_tointeger(L, -1);
+    if (version == 4) return AF_INET;
+    if (version == 6) return AF_INET6;
+  }
   const char *family = rl_option_string(L, index, "family", NULL, NULL);
   if (!family) return AF_UNSPEC;
   if (strcmp(family, "inet") == 0 || strcmp(family, "ipv4") == 0) return AF_INET;

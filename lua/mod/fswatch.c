@@ -107,7 +107,8 @@ static int wait_for_event(lua_State *L, watch_box *b) {
 // number, mask, cookie, name or nil; nothing if it is closed meanwhile
 static int watch_next(lua_State *L) {
   watch_box *b = check_open(L);
-  if (rl_op_busy(&b->watch->op)) luaL_error(L, "watch: another task waits for its events");
+  if (rl_op_busy(&b->watch->op))
+    rl_raise_op(L, "EBUSY", "watch", "another task waits for its events");
   rl_checkpoint(L);
   return wait_for_event(L, b);
 }

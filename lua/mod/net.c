@@ -53,10 +53,10 @@ static const char *check_path(lua_State *L, int index, const char *op) {
   return path;
 }
 
-static conn *check_conn(lua_State *L) {
+static conn *check_conn(lua_State *L, const char *op) {
   conn *c = rl_check_object(L, 1, &conn_class);
   if (!c->stream.stream || c->stream.stream->closed)
-    rl_raise(L, "CLOSED", "the connection is closed");
+    rl_raise_op(L, "CLOSED", op, "the connection is closed");
   return c;
 }
 
@@ -182,10 +182,10 @@ static int net_listen_path(lua_State *L) {  // (path, backlog)
   return box->l ? 1 : rl_raise_sys(L, err, "listen", "path", path);
 }
 
-static rl_listener *check_listener(lua_State *L) {
+static rl_listener *check_listener(lua_State *L, const char *op) {
   listener *box = rl_check_object(L, 1, &listener_class);
   if (!box->l || !rl_uvhandle_open(&box->l->handle))
-    rl_raise(L, "CLOSED", "accept: the listener is closed");
+    rl_raise_op(L, "CLOSED", op, "the listener is closed");
   return box->l;
 }
 
@@ -231,7 +231,7 @@ static int accept_as(lua_State *L, lua_KContext ctx) {
 
 static int listener_accept(lua_State *L) {
   lua_settop(L, 1);
-  check_listener(L);
+  check_listener(L, "accept");
   return accept_as(L, BY_CALL);
 }
 
@@ -243,7 +243,7 @@ static int next_accepted(lua_State *L) {
 
 static int listener_accepted(lua_State *L) {
   lua_settop(L, 1);
-  check_listener(L);
+  check_listener(L, "accept");
   lua_pushcclosure(L, next_accepted, 1);
   return 1;
 }
@@ -307,32 +307,35 @@ static int push_name(lua_State *L, const void *uv, bool tcp, tcp_name of_tcp, pi
 }
 
 static int listener_address(lua_State *L) {
-  rl_listener *l = check_listener(L);
+  rl_listener *l = check_listener(L, "address");
   return push_name(L, &l->uv, !l->unix_socket, uv_tcp_getsockname, uv_pipe_getsockname);
 }
 
 static int conn_peer(lua_State *L) {
-  conn *c = check_conn(L);
+  conn *c = check_conn(L, "peer");
   return push_name(L, &uv_of(c)->uv, is_tcp(c), uv_tcp_getpeername, uv_pipe_getpeername);
 }
 
 static int conn_address(lua_State *L) {
-  conn *c = check_conn(L);
+  conn *c = check_conn(L, "address");
   return push_name(L, &uv_of(c)->uv, is_tcp(c), uv_tcp_getsockname, uv_pipe_getsockname);
 }
 
 static int conn_set(lua_State *L) {
   static const char *const names[] = {"nodelay", "keepalive", NULL};
   enum { KEEPALIVE_AFTER = 60 };  // s
-  conn *c = check_conn(L);
+  conn *c = check_conn(L, "set");
   luaL_checktype(L, 2, LUA_TTABLE);
   rl_check_options(L, 2, names);
-  if (!is_tcp(c)) return rl_raise(L, "ENOTSUP", "set: not a TCP connection");
+  if (!is_tcp(c)) return rl_raise_op(L, "ENOTSUP", "set", "not a TCP connection");
   uv_tcp_t *tcp = &uv_of(c)->uv.tcp;
   int err = 0;
-  if (lua_getfield(L, 2, "nodelay") != LUA_TNIL) err = uv_tcp_nodelay(tcp, lua_toboolean(L, -1));
+  if (lua_getfield(L, 2, "nodelay") != LUA_TNIL)
+    err = uv_tcp_nodelay(tcp, rl_option_bool(L, 2, "nodelay", true));
   if (err == 0 && lua_getfield(L, 2, "keepalive") != LUA_TNIL) {
-    lua_Number after = lua_isnumber(L, -1) ? lua_tonumber(L, -1) : KEEPALIVE_AFTER;
+    bool seconds = lua_type(L, -1) == LUA_TNUMBER;
+    lua_Number after = seconds ? lua_tonumber(L, -1) : KEEPALIVE_AFTER;
+    if (!seconds) rl_option_bool(L, 2, "keepalive", true);  // or it is an error
     luaL_argcheck(L, after >= 1 && after <= 32767, 2, "keepalive is between 1 and 32767 seconds");
     err = uv_tcp_keepalive(tcp, lua_toboolean(L, -1), (unsigned)after);
   }
@@ -342,7 +345,7 @@ static int conn_set(lua_State *L) {
 }
 
 static int conn_fd(lua_State *L) {
-  conn *c = check_conn(L);
+  conn *c = check_conn(L, "fd");
   uv_os_fd_t fd;
   int err = uv_fileno((uv_handle_t *)&uv_of(c)->uv, &fd);
   if (err < 0) return rl_raise_sys(L, err, "fd", NULL, NULL);

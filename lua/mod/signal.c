@@ -85,7 +85,8 @@ static const rl_class watch_class = {"rille.SignalWatch", sizeof(watch_box), wat
 
 static int watch_next(lua_State *L) {
   watch_box *b = rl_check_object(L, 1, &watch_class);
-  if (rl_op_pending(&b->watch.op)) luaL_error(L, "signal: another task waits for these signals");
+  if (rl_op_pending(&b->watch.op))
+    rl_raise_op(L, "EBUSY", "wait", "another task waits for these signals");
   rl_checkpoint(L);
   if (b->watch.count) return rl_no_wait(L, watch_at_hand, (lua_KContext)b);
   if (!b->open) return 0;

@@ -1,8 +1,10 @@
-// rille.native.udp: datagram sockets. Addresses are numbers here; stdlib/net.lua resolves names.
+// rille.native.udp: datagram sockets. The address to open at is a number: stdlib/net.lua resolves
+// it.
 #include "lua/bind/address.h"
 #include "lua/bind/await.h"
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
+#include "runtime/io/dns.h"
 #include "runtime/io/udp.h"
 
 #include <string.h>
@@ -17,7 +19,7 @@ static const rl_class udp_class;
 static rl_udp *check_udp(lua_State *L, const char *op) {
   udp *box = rl_check_object(L, 1, &udp_class);
   if (!box->u || !rl_uvhandle_open(&box->u->handle))
-    rl_raise(L, "CLOSED", "%s: the socket is closed", op);
+    rl_raise_op(L, "CLOSED", op, "the socket is closed");
   return box->u;
 }
 
@@ -49,10 +51,41 @@ static int udp_open(lua_State *L) {  // (address, port, bind, reuse)
   int err;
   udp *box = rl_object_new(L, &udp_class, 0);
   box->u = rl_udp_open(&rl_state_of(L)->loop, &addr, bind, reuse, &err);
-  return box->u ? 1 : rl_raise_sys(L, err, "bind", "address", lua_tostring(L, 1));
+  if (box->u) return 1;
+  char text[RL_ADDR_TEXT + 8];
+  rl_addr_format((const struct sockaddr *)&addr.sa, text, sizeof text);
+  return rl_raise_sys(L, err, "bind", "address", text);
 }
 
-// Sending: stack is the socket, the data, and an address and port or nothing.
+// Names: `host` at 3 becomes an address.
+
+static bool is_name(lua_State *L) {
+  rl_addr addr;
+  return rl_addr_parse(&addr, luaL_checkstring(L, 3), 0) == UV_EINVAL;
+}
+
+static int look_up(lua_State *L, const rl_udp *u, lua_KFunction k) {
+  struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+  int n = sizeof own, err;
+  uv_udp_getsockname(&u->uv, (struct sockaddr *)&own, &n);
+  const char *host = lua_tostring(L, 3);
+  rl_lookup *l = rl_lookup_begin(&rl_state_of(L)->loop, host, own.ss_family, rl_current(L), &err);
+  if (!l) return rl_raise_sys(L, err, "lookup", "address", host);
+  return rl_await(L, &l->op, k, (lua_KContext)l);
+}
+
+static void looked_up(lua_State *L, lua_KContext ctx) {
+  char host[RL_ADDR_TEXT];
+  rl_lookup *l = (rl_lookup *)ctx;
+  int err = rl_awaited(L, &l->op);
+  if (err >= 0) rl_addr_host(rl_lookup_list(l)->ai_addr, host, sizeof host);
+  rl_lookup_free(l);
+  if (err < 0) rl_raise_sys(L, err, "lookup", "address", lua_tostring(L, 3));
+  lua_pushstring(L, host);
+  lua_replace(L, 3);
+}
+
+// Sending: stack is the socket, the data, and a host and port or nothing.
 
 static int sent(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
@@ -74,18 +107,29 @@ static int send_now(lua_State *L, int status, lua_KContext ctx) {
   int err = rl_udp_send(u, data, n, to);
   if (err != UV_EAGAIN) return check_done(L, err, "send");
   if (rl_op_claimed(&u->sender))
-    return rl_raise(L, "EBUSY", "send: another task is sending on this socket");
+    return rl_raise_op(L, "EBUSY", "send", "another task is sending on this socket");
   err = rl_udp_send_later(u, data, n, to, rl_current(L));
   if (err < 0) return check_done(L, err, "send");
   return rl_await(L, &u->sender, sent, 0);
 }
 
+static int send_named(lua_State *L, int status, lua_KContext ctx) {
+  looked_up(L, ctx);
+  return send_now(L, status, 0);
+}
+
 static int udp_send(lua_State *L) {
   lua_settop(L, 4);
-  check_udp(L, "send");
+  rl_udp *u = check_udp(L, "send");
   luaL_checkstring(L, 2);
-  if (!lua_isnil(L, 3)) check_addr(L, 3, 4, "send");
+  bool named = !lua_isnil(L, 3) && is_name(L);
+  if (named) {
+    check_port(L, 4);
+  } else if (!lua_isnil(L, 3)) {
+    check_addr(L, 3, 4, "send");
+  }
   rl_checkpoint(L);
+  if (named) return look_up(L, u, send_named);
   return rl_no_wait(L, send_now, 0);
 }
 
@@ -106,7 +150,7 @@ static int receive_now(lua_State *L, int status, lua_KContext ctx) {
   rl_udp *u = check_udp(L, "recv");
   int err;
   if (rl_op_claimed(&u->receiver))
-    return rl_raise(L, "EBUSY", "recv: another task is receiving on this socket");
+    return rl_raise_op(L, "EBUSY", "recv", "another task is receiving on this socket");
   luaL_checkstack(L, 6, NULL);
   rl_datagram *d = rl_udp_first(u, &err);
   if (d) {
@@ -129,13 +173,30 @@ static int udp_recv(lua_State *L) {
 
 // Settings
 
-static int udp_connect(lua_State *L) {
+static int connect_now(lua_State *L) {
   rl_udp *u = check_udp(L, "connect");
-  rl_addr addr = check_addr(L, 2, 3, "connect");
+  rl_addr addr = check_addr(L, 3, 4, "connect");
   if (u->connected) uv_udp_connect(&u->uv, NULL);
   int err = uv_udp_connect(&u->uv, (const struct sockaddr *)&addr.sa);
   u->connected = err == 0;
   return check_done(L, err, "connect");
+}
+
+static int connect_named(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  looked_up(L, ctx);
+  return connect_now(L);
+}
+
+static int udp_connect(lua_State *L) {  // (host, port)
+  lua_settop(L, 3);
+  lua_pushnil(L);
+  lua_insert(L, 2);  // as in sending, where the data are
+  rl_udp *u = check_udp(L, "connect");
+  if (!is_name(L)) return connect_now(L);
+  check_port(L, 4);
+  rl_checkpoint(L);
+  return look_up(L, u, connect_named);
 }
 
 static int membership(lua_State *L, const char *op, uv_membership what) {

@@ -144,7 +144,7 @@ static int receive_more(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
   websocket *w = lua_touserdata(L, 1);
   rl_stream *s = w->stream;
-  if (rl_stream_reading(s)) return rl_raise(L, "EBUSY", "recv: another task receives");
+  if (rl_stream_reading(s)) return rl_raise_op(L, "EBUSY", "recv", "another task receives");
   if (rl_stream_len(s)) {
     int pushed = take(L, w);
     if (pushed) return pushed;
@@ -243,7 +243,7 @@ static int send_start(lua_State *L, int status, lua_KContext opcode) {
   websocket *w = lua_touserdata(L, S_WS);
   const char *data = lua_tolstring(L, S_DATA, &len);
   if (w->sending || rl_stream_writing(w->stream))
-    return rl_raise(L, "EBUSY", "send: another task sends");
+    return rl_raise_op(L, "EBUSY", "send", "another task sends");
   flush_replies(w);
   if (rl_buf_len(&w->replies)) {  // they go first
     lua_pushlstring(L, rl_buf_head(&w->replies), rl_buf_len(&w->replies));
@@ -267,7 +267,7 @@ static int ws_send(lua_State *L) {
     send_close(w, (int)luaL_checkinteger(L, S_COMPRESSED), data, len);
     return 0;
   }
-  if (w->close_sent || w->code) return rl_raise(L, "CLOSED", "send: the WebSocket is closed");
+  if (w->close_sent || w->code) return rl_raise_op(L, "CLOSED", "send", "the WebSocket is closed");
   luaL_argcheck(L, opcode < RL_WS_CLOSE || len <= RL_WS_CONTROL_MAX, S_DATA,
                 "longer than 125 bytes");
   lua_settop(L, S_COMPRESSED);

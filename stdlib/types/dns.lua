@@ -6,7 +6,7 @@ local dns = {}
 --- The addresses of a host, the system's first choice first.
 ---@async
 ---@param host string
----@param options {family: "ipv4"|"ipv6"|nil}?
+---@param options {family: 4|6|"ipv4"|"ipv6"|nil}?
 ---@return string[]
 ---@raise EAI_NONAME EAI_AGAIN EAI_FAIL
 function dns.lookup(host, options) end

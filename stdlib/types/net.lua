@@ -105,10 +105,10 @@ local Udp = {}
 
 ---@async
 ---@param data string
----@param host string? an address; none if connected
+---@param host string? a name is looked up; none if connected
 ---@param port integer?
 ---@return self
----@raise EMSGSIZE ECONNREFUSED EBUSY CLOSED
+---@raise EMSGSIZE ECONNREFUSED EBUSY CLOSED, EAI_NONAME and its kin
 function Udp:send(data, host, port) end
 
 ---@async
@@ -116,9 +116,12 @@ function Udp:send(data, host, port) end
 ---@raise ECONNREFUSED EBUSY CLOSED
 function Udp:recv() end
 
+--- Waits if `host` is a name.
+---@async
 ---@param host string
 ---@param port integer
 ---@return self
+---@raise EAI_NONAME and its kin, CLOSED
 function Udp:connect(host, port) end
 
 ---@param group string
