@@ -75,11 +75,11 @@ function path.split(p)
   return path.dirname(p), path.basename(p)
 end
 
---- The end of the name from its last dot: ".gz" of "a.tar.gz", "" of "README" and of ".profile".
+--- The end of the name from its last dot: ".gz" of "a.tar.gz", "" of "README", ".profile" and "..".
 --- @param p string
 --- @return string
 function path.extension(p)
-  return path.basename(p):match("^.+(%.[^.]*)$") or ""
+  return path.basename(p):match("^%.*[^.].*(%.[^.]*)$") or ""
 end
 
 --- The name without its extension: "a.tar" of "x/a.tar.gz".

@@ -5,19 +5,19 @@ local zip = {}
 
 --- @alias rille.ZipFormat "gzip"|"deflate"|"zlib"|"zstd"|"brotli"
 
---- One string to another. `level`: 0 to 9 (gzip, deflate), -7 to 22 (zstd), 0 to 11 (brotli). `deflate` is zlib's format
+--- One string to another; over `limit` bytes of output (none if not given) raise LIMIT. `level`: 0 to 9 (gzip, deflate), -7 to 22 (zstd), 0 to 11 (brotli). `deflate` is zlib's format
 --- (RFC 1950), as HTTP uses the word; `raw = true` leaves its header and checksum out (RFC 1951).
 --- @async
---- @type fun(data: string, options?: {level?: integer}): string
+--- @type fun(data: string, options?: {level?: integer, limit?: integer}): string
 zip.gzip = native.gzip
 --- @async
---- @type fun(data: string, options?: {level?: integer, raw?: boolean}): string
+--- @type fun(data: string, options?: {level?: integer, limit?: integer, raw?: boolean}): string
 zip.deflate = native.deflate
 --- @async
---- @type fun(data: string, options?: {level?: integer}): string
+--- @type fun(data: string, options?: {level?: integer, limit?: integer}): string
 zip.zstd = native.zstd
 --- @async
---- @type fun(data: string, options?: {level?: integer}): string
+--- @type fun(data: string, options?: {level?: integer, limit?: integer}): string
 zip.brotli = native.brotli
 
 --- The way back. Output over `limit` bytes (1 GiB if not given) raises LIMIT; data that is damaged, cut short or followed by

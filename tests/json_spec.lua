@@ -157,6 +157,14 @@ describe("json.encode", function()
     assert.equal("[1]", json.encode(t))
   end)
 
+  it("counts empty tables as the decoder counts empty arrays and objects", function()
+    for _, value in ipairs { { {} }, { json.array {} }, { json.object {} }, { { 1 } } } do
+      assert.is_true(pcall(json.decode, json.encode(value, { depth = 2 }), { depth = 2 }))
+      assert.is_false(pcall(json.encode, value, { depth = 1 }))
+      assert.is_false(pcall(json.decode, json.encode(value), { depth = 1 }))
+    end
+  end)
+
   it("refuses depth without falling over", function()
     local t = {}
     for _ = 1, 10000 do t = { t } end

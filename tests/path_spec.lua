@@ -38,6 +38,9 @@ describe("rille.path", function()
     assert.same({ "", "README" }, { path.extension "README", path.stem "README" })
     assert.same({ "", ".profile" }, { path.extension ".profile", path.stem ".profile" })
     assert.equal("", path.extension "a.b/c")
+    for name, extension in pairs { [".."] = "", ["a/.."] = "", ["..."] = "", ["..a"] = "", [".a.b"] = ".b", ["a."] = "." } do
+      assert.equal(extension, path.extension(name))
+    end
     assert.equal("a.b/c.lua", path.with_extension("a.b/c.txt", ".lua"))
     assert.equal("main", path.basename("src/main.lua", ".lua"))
     assert.equal(".lua", path.basename("src/.lua", ".lua"))

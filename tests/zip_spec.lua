@@ -46,6 +46,12 @@ for _, names in ipairs(formats) do
       assert.equal(1 << 24, #unpack(bomb, { limit = 1 << 24 }))
     end)
 
+    it("holds its output to a limit on the way there, too", function()
+      local packed = pack "some text"
+      assert.equal(packed, pack("some text", { limit = #packed }))
+      assert.equal("LIMIT", refused(pack, "some text", { limit = #packed - 1 }))
+    end)
+
     it("tells damaged data or gives other data, and lives", function()
       local packed = pack(table.concat(lines, "\n", 1, 50))
       for at = 1, #packed, 3 do

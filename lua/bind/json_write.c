@@ -310,7 +310,6 @@ static void put_number_box(writer *w) {
 
 static frame *push_frame(writer *w, int table, frame_kind kind) {
   rl_json_room *room = w->room;
-  if (w->depth >= w->style->depth) refuse_depth(w, table);
   luaL_checkstack(w->L, 8, "too many tables in each other");
   if (w->depth == room->frame_cap) {
     size_t cap = room->frame_cap ? room->frame_cap * 2 : 16;
@@ -411,6 +410,7 @@ static bool open_table(writer *w) {
     return false;
   }
   int table = lua_gettop(L);
+  if (w->depth >= w->style->depth) refuse_depth(w, table);
   lua_pushnil(L);
   if (!lua_next(L, table)) {
     put(w, m == ARRAY ? "[]" : "{}", 2);

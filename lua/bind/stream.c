@@ -358,7 +358,8 @@ int rl_stream_m_tostring(lua_State *L) {
   rl_stream *s = rl_check_stream(L, 1);
   char subject[256] = "";
   if (!s->closed && s->kind->describe) s->kind->describe(s, subject, sizeof subject);
-  lua_pushfstring(L, "%s (%s)", box->box.class->name, s->closed ? "closed" : subject);
+  if (s->closed) strcpy(subject, "closed");
+  lua_pushfstring(L, *subject ? "%s (%s)" : "%s", box->box.class->name, subject);
   return 1;
 }
 

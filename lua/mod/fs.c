@@ -148,7 +148,7 @@ static int fs_remove(lua_State *L) {
 
 static int fs_chmod(lua_State *L) {
   const char *path = check_path(L, 1, "chmod");
-  luaL_checkany(L, 2);
+  luaL_argcheck(L, !lua_isnoneornil(L, 2), 2, "a mode is needed");
   int64_t mode = to_mode(L, 2, 0);
   rl_fs *fs = new_job(L, rl_fs_chmod, path, NULL);
   fs->other = mode;

@@ -94,14 +94,16 @@ static int check_level(lua_State *L, int options, rl_zip_format format) {
 }
 
 static int zip_compress(lua_State *L) {
-  static const char *const names[] = {"level", "raw", NULL};
+  static const char *const names[] = {"level", "limit", "raw", NULL};
   size_t size;
   const char *data = luaL_checklstring(L, 1, &size);
   rl_check_options(L, 2, names);
   rl_zip_format format = format_of(L, 2);
   int level = check_level(L, 2, format);
+  lua_Integer limit = rl_option_integer(L, 2, "limit", 1, INT64_MAX, 0);
   zip_job *j = zip_new(L, 1);
   j->err = rl_zip_open_compressor(&j->own, format, level);
+  j->own.limit = (uint64_t)limit;
   rl_zip_feed(&j->own, data, size, RL_ZIP_FINISH);
   return zip_start(L, j);
 }
