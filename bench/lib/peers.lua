@@ -30,7 +30,7 @@ local has_nginx = "command -v nginx || test -x /usr/sbin/nginx"
 local has_nginx_lua = "test -e /usr/lib/nginx/modules/ngx_http_lua_module.so"
 
 local peers = {
-  { name = "rille", file = "rille.lua", run = build .. "/rille", probe = "-e 'local r = require \"rille\"'" },
+  { name = "rille", file = "rille.lua", otherwise = "rille.c", run = build .. "/rille", probe = "-e 'local r = require \"rille\"'" },
   { name = "lua", file = "lua.lua", run = "lua5.4", probe = "-v", version = "-v" },
   { name = "c", file = "c.c", compiled = true },
   { name = "go", file = "go.go", compiled = true, probe = "go version" },
@@ -69,12 +69,15 @@ function M.available(peer)
 end
 
 local compilers = {
-  c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o $out $in " ..
+  c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I. -o $out $in $host" ..
     "$(pkg-config --cflags --libs libuv) -lcrypto -lpthread",
   -- Go wants the files of a program in one directory.
   go = "{ mkdir -p $out.src && cp $in bench/lib/measure.go $out.src && " ..
     "GOCACHE=$PWD/" .. build .. "/bench/go go build -o $out $out.src/*.go; }",
 }
+
+-- What a host of librille needs besides.
+local host = "$(pkg-config --cflags --libs lua5.4) -L" .. build .. " -lrille -Wl,-rpath,$(realpath " .. build .. ") "
 
 -- Compiles a floor, a peer, or a tool of bench/tools, once; returns where it is, or nil and the compiler's words.
 function M.compile(source)
@@ -82,7 +85,9 @@ function M.compile(source)
   local binary = build .. "/bench/" .. name
   os.execute("mkdir -p " .. build .. "/bench")
   local command = "{ [ $out -nt $in ] || " .. compilers[source:match("%w+$")] .. "; } 2>&1"
-  local pipe <close> = assert(io.popen((command:gsub("%$out", binary):gsub("%$in", source))))
+  command = command:gsub("%$out", binary):gsub("%$in", source)
+  command = command:gsub("%$host", source:find("^bench/embed/") and host:gsub("%%", "%%%%") or "")
+  local pipe <close> = assert(io.popen(command))
   local words = pipe:read("a")
   if not pipe:close() then return nil, words end
   return binary
@@ -90,7 +95,7 @@ end
 
 local function exists(path)
   local file = io.open(path)
-  return file and file:close()
+  return file ~= nil and file:close()
 end
 
 --- The command that runs `peer`'s program of a work with `args`, or nil if there is none.
@@ -98,7 +103,7 @@ function M.command(peer, directory, args)
   local source = directory .. "/" .. peer.file
   if not exists(source) and peer.otherwise then source = directory .. "/" .. peer.otherwise end
   if not exists(source) or not M.available(peer) then return nil end
-  if peer.compiled then return assert(M.compile(source)) .. " " .. args end
+  if peer.compiled or source:find("%.c$") then return assert(M.compile(source)) .. " " .. args end
   return peer.run .. (peer.verb or "") .. " " .. source .. " " .. args .. (peer.tail or "")
 end
 

@@ -127,7 +127,8 @@ end
 -- Instructions an operation: the difference of n and 2n operations, so that start-up drops out.
 local function count_instructions(work, result)
   if not work.counted or not valgrind() then return end
-  for _, name in ipairs { "rille", "lua" } do
+  os.execute("mkdir -p " .. peers.build .. "/bench")
+  for _, name in ipairs { "rille", "lua", "c" } do
     local one = counted_command(work, name, work.counted)
     if one then
       progress(("%-24s counting %s "):format(work.name, name))

@@ -174,6 +174,15 @@ return {
     args = { 40, "strings" }, metrics = json_metrics(), reach = json_reach(),
   },
   {
+    group = "embed", name = "call", args = { 1000000, 1000 }, counted = 20000, metrics = ns,
+    reach = { { metric = "instructions", at_most = 3, times = "c" }, { metric = "ns", at_most = 3, times = "c" } },
+  },
+  {
+    group = "embed", name = "runtimes", args = { 1000 },
+    metrics = { { key = "us", unit = "us" }, { key = "bytes", unit = "bytes" } },
+    reach = { { metric = "us", at_most = 1000 }, { metric = "bytes", at_most = 153600 } },
+  },
+  {
     group = "http", name = "hello", server = true, args = { 64, 1, "http" }, metrics = load_metrics(),
     reach = hello_reach(),
   },

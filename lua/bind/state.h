@@ -72,7 +72,7 @@ struct rl_state {
   // sort and gsub: what their functions yield would cross a C call in standard Lua
   lua_CFunction guarded[2];
   // the runtime's own functions at the bottom of coroutines: no traceback shows them
-  lua_CFunction roots[2];
+  lua_CFunction roots[3];
   struct rl_sites *sites;       // interned FILE:LINE
   rl_pool cpu;                  // threads for CPU work; none starts before the first job
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit

@@ -176,17 +176,24 @@ static void push_frame(lua_State *L, lua_State *co, lua_Debug *ar, bool full) {
   lua_remove(L, -2);
 }
 
+static bool is_root(const rl_state *st, lua_CFunction f) {
+  return f && (f == st->roots[0] || f == st->roots[1] || f == st->roots[2]);
+}
+
 // How many levels `co` has, less the runtime's own at the bottom.
 static int count_levels(rl_state *st, lua_State *co) {
   lua_Debug ar;
   int count = 0;
   while (lua_getstack(co, count, &ar)) count++;
-  if (count == 0 || !lua_checkstack(co, 1)) return count;
-  lua_getstack(co, count - 1, &ar);
-  lua_getinfo(co, "f", &ar);
-  lua_CFunction f = lua_tocfunction(co, -1);
-  lua_pop(co, 1);
-  return f && (f == st->roots[0] || f == st->roots[1]) ? count - 1 : count;
+  if (!lua_checkstack(co, 1)) return count;
+  while (count > 0 && lua_getstack(co, count - 1, &ar)) {
+    lua_getinfo(co, "f", &ar);
+    lua_CFunction f = lua_tocfunction(co, -1);
+    lua_pop(co, 1);
+    if (!is_root(st, f)) break;
+    count--;
+  }
+  return count;
 }
 
 void rl_push_stack(lua_State *L, lua_State *co, int level, bool full) {

@@ -139,7 +139,7 @@ rille_runtime *rl_limits_enter(rille_runtime *rt) {
   rille_runtime *outer = ticking;
   ticking = rt;
   rl_meter *m = rt->meter;
-  if (rl_list_empty(&rt->calls)) {
+  if (!rl_calls_any(rt)) {
     atomic_store(&rt->interrupt, 0);
     rt->st.before_resume = NULL;
     if (m) m->used = 0;

@@ -2,6 +2,7 @@
 #include "lua/host/runtime.h"
 #include "lua/host/warm.h"
 
+#include <pthread.h>
 #include <string.h>
 
 const char *rille_version(void) { return RILLE_VERSION; }
@@ -43,8 +44,7 @@ rille_status rl_status_of_lua(int code) {
 
 rille_status rl_runtime_check(const rille_runtime *rt) {
   if (!rt) return RILLE_EINVAL;
-  uv_thread_t self = uv_thread_self();
-  if (!uv_thread_equal(&self, &rt->thread)) return RILLE_ETHREAD;
+  if (!pthread_equal(pthread_self(), rt->thread)) return RILLE_ETHREAD;
   return rt->life == RL_LIFE_OPEN ? RILLE_OK : RILLE_ECLOSED;
 }
 
@@ -105,6 +105,7 @@ static rille_runtime *runtime_new(const rille_options *options) {
   }
   rt->injected = options->loop;
   rt->thread = uv_thread_self();
+  rl_link_init(&rt->pending);
   rl_link_init(&rt->calls);
   rl_link_init(&rt->ended);
   rl_link_init(&rt->ops);

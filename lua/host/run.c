@@ -8,7 +8,7 @@
 
 static bool has_tasks(const rille_runtime *rt) {
   return rt->st.main_scope->member_count > 0 || rt->st.detached->member_count > 0 ||
-         !rl_list_empty(&rt->calls);
+         rl_calls_any(rt);
 }
 
 static uint32_t posted(rille_runtime *rt) {
@@ -19,7 +19,7 @@ static uint32_t posted(rille_runtime *rt) {
 }
 
 static bool calls_alive(const rille_runtime *rt) {
-  return !rl_list_empty(&rt->calls) || rt->st.main_scope->member_count > 0;
+  return rl_calls_any(rt) || rt->st.main_scope->member_count > 0;
 }
 
 static bool is_alive(rille_runtime *rt) {
@@ -67,9 +67,14 @@ static void report_deadlock(rille_runtime *rt) {
   rl_calls_deadlock(rt);
 }
 
+// A turn begins every call that was there at its beginning, also if each of them waits.
 static void run_ready(rille_runtime *rt) {
   rille_runtime *outer = rl_limits_enter(rt);
-  rl_loop_run(&rt->st.loop);
+  rl_loop *loop = &rt->st.loop;
+  uint64_t last = rt->put_count;
+  do {
+    rl_loop_run(loop);
+  } while (rt->put_count - rt->pending_count < last && loop->head != loop->fence);
   rl_limits_leave(rt, outer);
 }
 

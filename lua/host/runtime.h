@@ -26,11 +26,17 @@ struct rille_runtime {
   uv_thread_t thread;
   rille_options options;
   rl_life life;
+  rl_list pending;       // calls that stand in the line (lua/host/begin.c)
   rl_list calls, ended;  // running; over, to be freed after the turn
-  rl_list ops;           // awaited by tasks or still to be ended by the host
-  uint32_t posted;       // posts of the host that have not run; under port->lock
-  bool injected;         // the uv loop is the host's
-  bool running;          // inside rille_run
+  uint32_t pending_count;
+  uint64_t put_count;  // that have stood there since birth
+  bool taking;         // a task that takes from the line is about to run
+  lua_State *line;     // NULL before the first call
+  int line_taken, line_cleared;
+  rl_list ops;      // awaited by tasks or still to be ended by the host
+  uint32_t posted;  // posts of the host that have not run; under port->lock
+  bool injected;    // the uv loop is the host's
+  bool running;     // inside rille_run
   bool watches_signals;
   atomic_bool stopping;
   atomic_int exit_code;  // -1: not set
@@ -103,6 +109,9 @@ void rl_report_deadlock(rl_state *st);
 // Every call that has not ended fails with a deadlock error; cleanup may run.
 void rl_calls_deadlock(rille_runtime *rt);
 void rl_calls_reap(rille_runtime *rt);
+static inline bool rl_calls_any(const rille_runtime *rt) {
+  return !rl_list_empty(&rt->calls) || !rl_list_empty(&rt->pending);
+}
 
 // Limits of memory and CPU time. Tasks run between enter and leave.
 int rl_limits_open(rille_runtime *rt);
