@@ -95,8 +95,13 @@ local function quick_sort(list, less, low, high, budget)
   end
 end
 
---- table.sort with an order function that may wait.
+local function less_by_metamethod(a, b)
+  return a < b
+end
+
+--- table.sort with an order function, or `__lt` metamethods, that may wait.
 function base.sort(list, less, n)
+  less = less or less_by_metamethod
   local budget = 8
   for _ = 1, 64 do
     if 1 << budget // 2 >= n then
@@ -158,6 +163,7 @@ function base.gsub(s, pattern, f, limit)
 end
 
 local loading = {}  -- name -> {task=, event=} while a task loads it
+local awaited = {}  -- task -> the entry it waits for
 
 local function search(package, name)
   local searchers = package.searchers
@@ -190,11 +196,26 @@ local function load_module(package, loaded, name)
   return loaded[name], data
 end
 
-local function wait_for(entry, name)
-  if entry.task == require("rille").current() then
-    error(("module '%s' requires itself"):format(name), 3)
+-- Raises if the task that loads `entry` waits, over others perhaps, for what this task loads.
+local function check_circle(entry, task, name)
+  while entry do
+    if entry.task == task then
+      error(("module '%s' requires itself"):format(name), 4)
+    end
+    entry = awaited[entry.task]
   end
+end
+
+local function wait_for(entry, name)
+  local task = require("rille").current()
+  check_circle(entry, task, name)
   entry.event = entry.event or require("rille").event()
+  awaited[task] = entry
+  local _ <close> = setmetatable({}, {
+    __close = function()
+      awaited[task] = nil
+    end,
+  })
   entry.event:wait()
 end
 

@@ -114,6 +114,9 @@ Condition.__name = "rille.Condition"
 --- @param lock? rille.Lock its own by default; `condition.lock` is it
 --- @return rille.Condition
 function sync.condition(lock)
+  if lock ~= nil and not pcall(native.Lock.owner, lock) then
+    error(("condition: lock expected, got %s"):format(type(lock)), 2)
+  end
   return setmetatable({ lock = lock or native.lock(), lot = lot("condition") }, Condition)
 end
 

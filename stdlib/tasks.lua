@@ -33,15 +33,19 @@ local function run_until(items, seen)
     for i = 1, items.n do
       g:spawn(function()
         local outcome
+        local _ <close> = setmetatable({}, {
+          __close = function(_, cancelled)
+            if seen(i, outcome or { ok = false, error = cancelled }) then
+              g:cancel()
+            end
+          end,
+        })
         if is_task(items[i]) then
           outcome = finish_item(items[i])
           outcome.task = items[i]
         else
           local values = table.pack(task.try_all(items[i]))
           outcome = { ok = values[1], values = values, error = values[2] }
-        end
-        if seen(i, outcome) then
-          g:cancel()
         end
       end)
     end
@@ -236,14 +240,19 @@ end
 --- @return R[] results in the order of the list, with `n`
 --- @raise the first error; the other calls are cancelled and joined
 function tasks.map(list, f, options)
-  local count = #list
+  if type(list) ~= "table" then
+    error(("map: list expected, got %s"):format(type(list)), 2)
+  elseif type(f) ~= "function" then
+    error(("map: function expected, got %s"):format(type(f)), 2)
+  end
   for name in pairs(options or {}) do
     if name ~= "concurrency" then
       error(("map: unknown option '%s'"):format(name), 2)
     end
   end
-  local limit = options and options.concurrency or count
-  if type(limit) ~= "number" or limit < 1 and count > 0 then
+  local count = #list
+  local limit = options and options.concurrency or math.huge
+  if type(limit) ~= "number" or not (limit >= 1) then
     error("map: option 'concurrency': a positive number expected", 2)
   end
   local results, taken = { n = count }, 0

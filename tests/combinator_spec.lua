@@ -98,6 +98,17 @@ describe("combinators:", function()
     assert.same({ "one", "two" }, err.errors)
   end)
 
+  it("race and any take one that cancels itself as failed", function()
+    local function quits()
+      rille.current():cancel()
+      rille.yield()
+    end
+    local function later() rille.sleep(1) return "later" end
+    assert.equal("CANCELLED", select(2, pcall(rille.race, quits, later)).code)
+    assert.equal("later", rille.any(quits, later))
+    assert.equal("CANCELLED", select(2, pcall(rille.any, quits)).errors[1].code)
+  end)
+
   it("wait cancels nothing", function()
     local a, b, c = rille.spawn(after(1)), rille.spawn(after(2)), rille.spawn(after(3))
     local done, pending = rille.wait({ a, b, c }, { ["until"] = "first" })
@@ -152,6 +163,15 @@ describe("combinators:", function()
     assert.equal(2, most)
   end)
 
+  it("map refuses a bad list, function, or concurrency", function()
+    for _, args in ipairs { { nil, print }, { {}, nil }, { 1, print } } do
+      assert.is_false((pcall(rille.map, args[1], args[2])))
+    end
+    for _, n in ipairs { 0, -1, 0 / 0, "2" } do
+      assert.is_false((pcall(rille.map, { 1 }, print, { concurrency = n })))
+    end
+  end)
+
   it("map fails fast", function()
     local calls = 0
     local ok, err = pcall(rille.map, { 1, 2, 3, 4 }, function(x)
@@ -191,6 +211,35 @@ describe("combinators:", function()
     assert.is_true(rawequal(first, err))
     assert.is_true(rawequal(second, rille.suppressed(err)[1]))
     assert.same({}, rille.suppressed("never raised"))
+  end)
+
+  it("group tells equal strings of several tasks apart, and from those of another group", function()
+    local function fails(count)
+      local ok, err = pcall(rille.group, function(g)
+        for _ = 1, count do
+          g:spawn(error, "same", 0)
+        end
+      end)
+      assert.is_false(ok)
+      return rille.suppressed(err)
+    end
+    assert.same({ "same", "same" }, fails(3))
+    assert.same({ "same" }, fails(2))
+    assert.same({}, fails(1))
+  end)
+
+  it("group takes a failure that somebody in it has awaited as one", function()
+    local ok, err = pcall(rille.group, function(g)
+      local t = g:spawn(function()
+        rille.sleep(1)
+        error("once", 0)
+      end)
+      g:spawn(t.await, t)
+      t:await()
+    end)
+    assert.is_false(ok)
+    assert.equal("once", err)
+    assert.same({}, rille.suppressed(err))
   end)
 
   it("group lets a child spawn into it while it is joining, and not after", function()

@@ -52,6 +52,16 @@ describe("waiting works inside", function()
     end) })
   end)
 
+  it("table.sort of objects whose __lt waits", function()
+    local object = { __lt = function(a, b) rille.yield() return a.n < b.n end }
+    local list = {}
+    for i, n in ipairs { 3, 1, 2 } do
+      list[i] = setmetatable({ n = n }, object)
+    end
+    table.sort(list)
+    assert.same({ 1, 2, 3 }, { list[1].n, list[2].n, list[3].n })
+  end)
+
   it("user coroutines, at any depth, unseen by the consumer", function()
     local function numbers(n, depth)
       return coroutine.wrap(function()
@@ -160,6 +170,13 @@ describe("where C is in the way, an error names it:", function()
     assert.truthy(tostring(err):find("'load'", 1, true), tostring(err))
   end)
 
+  it("string.gsub's table", function()
+    local waits = setmetatable({}, { __index = function() rille.yield() end })
+    local ok, err = pcall(string.gsub, "x", "x", waits)
+    assert.is_false(ok)
+    assert.truthy(err:find("'string.gsub'", 1, true))
+  end)
+
   it("a message handler", function()
     local _, err = xpcall(error, function() return select(2, pcall(rille.sleep, 0)) end, "x")
     assert.truthy(tostring(err):find("cannot wait"), tostring(err))
@@ -211,6 +228,24 @@ describe("require", function()
     end
     assert.is_false((pcall(require, "rille_spec_bad")))
     assert.equal("second", (require "rille_spec_bad"))
+  end)
+
+  it("tells of two tasks whose modules require each other", function()
+    for i = 1, 2 do
+      package.preload["rille_spec_circle" .. i] = function()
+        rille.sleep(0.001)
+        return require("rille_spec_circle" .. 3 - i)
+      end
+    end
+    local outcome = rille.gather {
+      function() return (require "rille_spec_circle1") end,
+      function() return (require "rille_spec_circle2") end,
+      settle = true,
+    }
+    package.preload.rille_spec_circle1, package.preload.rille_spec_circle2 = nil, nil
+    assert.is_false(outcome[1].ok)
+    assert.is_false(outcome[2].ok)
+    assert.truthy(tostring(outcome[1].error):find("itself"))
   end)
 
   it("tells of a module that requires itself", function()

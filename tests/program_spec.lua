@@ -77,6 +77,28 @@ describe("the program", function()
     assert.matches(":2: in main chunk", output, 1, true)
   end)
 
+  it("prints the stack also of a coroutine whose error was raised again", function()
+    local output, status = script [[
+      local rille = require "rille"
+      local function deepest() rille.yield() error "deep" end
+      rille.async(function()
+        local ok, err = coroutine.resume(coroutine.create(function()
+          coroutine.wrap(deepest)()
+        end))
+        error(err, ok and 1 or 0)
+      end)():await()
+    ]]
+    assert.equal(1, status)
+    assert.matches(":2: in function", output)
+    assert.matches(":5: in function", output)
+    assert.matches("spawned at .-:3\n", output)
+  end)
+
+  it("prints the cause of an error", function()
+    local output = sh [[$R -e 'require "rille".any(function() error "the cause" end)']]
+    assert.matches("BROKEN: any: all 1 failed.*\ncause: .*the cause", output)
+  end)
+
   it("tells errors of any type", function()
     for _, value in ipairs { "nil", "{}", "setmetatable({}, {__tostring = function() error('x') end})", "42", "true" } do
       local output, status = sh(("$R -e 'error(%s)'"):format(value:gsub("'", '"')))

@@ -61,6 +61,41 @@ describe("scheduling", function()
     assert.same({ 2, 4, 6, 3, 1, 5 }, order)
   end)
 
+  it("does not let scopes that wait for nothing starve others", function()
+    for _, call in ipairs { rille.group, rille.gather, function(f) rille.timeout(1, f) end } do
+      local turns = 0
+      local t = rille.spawn(function()
+        while true do
+          turns = turns + 1
+          rille.yield()
+        end
+      end)
+      for _ = 1, 2000 do
+        call(function() end)
+      end
+      t:cancel()
+      assert.is_true(turns > 2)
+    end
+  end)
+
+  it("fires whatever is due at the same time in sequence, and deadlines last", function()
+    local clock <close> = rille.test.clock()
+    local order = {}
+    local function note(name, f, ...)
+      rille.spawn(function(...)
+        f(...)
+        order[#order + 1] = name
+      end, ...)
+    end
+    rille.group(function()
+      note("deadline", rille.move_on_after, 1, rille.sleep, 9)
+      note("sleep", rille.sleep, 1)
+      note("after", rille.select, { rille.after(1) })
+      note("last", rille.sleep, 1)
+    end)
+    assert.same({ "sleep", "after", "last", "deadline" }, order)
+  end)
+
   it("with a timer that re-arms itself with 0 starves nobody", function()
     local clock <close> = rille.test.clock()
     local other = false

@@ -62,6 +62,15 @@ describe("lock", function()
     assert.equal("DENIED", code_of(lock.release, lock))
   end)
 
+  it("may be released by hand before its block ends", function()
+    local lock = rille.lock()
+    do
+      local _ <close> = lock:acquire()
+      lock:release()
+    end
+    assert.is_nil(lock:owner())
+  end)
+
   it("gives BROKEN to waiters when its owner ends holding it", function()
     local lock, code = rille.lock(), nil
     rille.group(function(g)
@@ -220,6 +229,13 @@ describe("semaphore", function()
     permit:release()
   end)
 
+  it("has nothing for who tries for more than there is", function()
+    local s = rille.semaphore(1)
+    assert.is_nil(s:try_acquire(2))
+    s:resize(0)
+    assert.is_nil(s:try_acquire())
+  end)
+
   it("refuses a release above its size", function()
     local s = rille.semaphore(1)
     assert.equal("LIMIT", code_of(s.release, s))
@@ -320,6 +336,10 @@ describe("condition", function()
       c:notify(1)
     end)
     assert.same({ 2 }, woken)
+  end)
+
+  it("refuses what is no lock", function()
+    assert.is_false((pcall(rille.condition, rille.semaphore(1))))
   end)
 
   it("wants the lock held", function()

@@ -18,6 +18,20 @@ static bool suspendable(const char *name) {
   return false;
 }
 
+// Pushes the name of a C function: its own, or that of the runtime's that stands in front of it.
+static void push_blocker(lua_State *L, lua_State *at, int level) {
+  lua_Debug ar;
+  for (; lua_getstack(at, level, &ar); level++) {
+    lua_getinfo(at, "Sn", &ar);
+    if (*ar.what != 'C') break;
+    if (rl_push_function_name(L, at, &ar)) return;
+    if (!ar.name) continue;
+    lua_pushstring(L, ar.name);
+    return;
+  }
+  lua_pushliteral(L, "?");
+}
+
 static int cannot_wait(lua_State *L) {
   rl_state *st = rl_state_of(L);
   lua_Debug ar;
@@ -30,8 +44,9 @@ static int cannot_wait(lua_State *L) {
     if (ar.name && strcmp(ar.name, "__gc") == 0)
       return luaL_error(L, "cannot wait in a __gc metamethod");
     if (*ar.what != 'C' || (ar.name && suspendable(ar.name))) continue;
-    const char *name = rl_push_function_name(L, at, &ar) ? lua_tostring(L, -1) : ar.name;
-    return luaL_error(L, "cannot wait here: the C function '%s' is in the way", name ? name : "?");
+    push_blocker(L, at, level);
+    return luaL_error(L, "cannot wait here: the C function '%s' is in the way",
+                      lua_tostring(L, -1));
   }
   return luaL_error(L, "cannot wait here: a C call (a message handler or a hook) is in the way");
 }
@@ -41,16 +56,20 @@ int rl_raise_cancelled(lua_State *L) {
   return lua_error(L);
 }
 
+bool rl_can_wait(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
+}
+
+void rl_check_can_wait(lua_State *L) {
+  if (!rl_can_wait(L)) cannot_wait(L);
+}
+
 void rl_checkpoint(lua_State *L) {
   rl_state *st = rl_state_of(L);
   if (RL_UNLIKELY(!st->current || st->running != L || st->stuck || !lua_isyieldable(L)))
     cannot_wait(L);
   if (RL_UNLIKELY(rl_task_deliver(&st->current->core))) rl_raise_cancelled(L);
-}
-
-bool rl_can_wait(lua_State *L) {
-  rl_state *st = rl_state_of(L);
-  return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
 }
 
 static int run_later(lua_State *L, lua_KFunction k, lua_KContext ctx) {

@@ -16,6 +16,7 @@ void rl_checkpoint(lua_State *L);
 
 // True if the caller could wait: for handlers that may be called where nothing can.
 bool rl_can_wait(lua_State *L);
+void rl_check_can_wait(lua_State *L);  // raises if it could not
 
 // The task that runs; rl_checkpoint has made sure there is one.
 static inline rl_task *rl_current(lua_State *L) { return (rl_task *)rl_state_of(L)->current; }

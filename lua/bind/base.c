@@ -115,11 +115,20 @@ static bool is_lua_function(lua_State *L, int index) {
   return lua_isfunction(L, index) && !lua_iscfunction(L, index);
 }
 
+// No order function, but a first element whose __lt may wait.
+static bool compares_objects(lua_State *L) {
+  if (!lua_isnoneornil(L, 2)) return false;
+  lua_rawgeti(L, 1, 1);
+  bool found = luaL_getmetafield(L, -1, "__lt") != LUA_TNIL;
+  lua_settop(L, 1);
+  return found;
+}
+
 // The standard functions know their names no more: what they would refuse is refused here.
 static int base_sort(lua_State *L) {
   if (!lua_istable(L, 1) && !lua_isuserdata(L, 1)) luaL_checktype(L, 1, LUA_TTABLE);
   if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
-  if (!is_lua_function(L, 2) || !lua_istable(L, 1)) return standard(L);
+  if (!lua_istable(L, 1) || !(is_lua_function(L, 2) || compares_objects(L))) return standard(L);
   lua_Integer n = luaL_len(L, 1);
   luaL_argcheck(L, n < INT_MAX, 1, "array too big");
   lua_settop(L, 2);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { MAX_NAME = 32 };
+enum { MAX_NAME = 32, RECENT_PLAIN = 64 };
 
 const char *rl_code_name(int code) {
   const char *own = rl_error_name(code);
@@ -118,22 +118,55 @@ static int side_entry(lua_State *L, int ref, int index) {
   return type;
 }
 
+bool rl_error_is_plain(lua_State *L, int index) {
+  return !lua_istable(L, index) && !lua_isuserdata(L, index);
+}
+
+// suppressed[value at index] = the value at the top; pops it.
+static void set_suppressed(lua_State *L, int index) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->suppressed);
+  lua_pushvalue(L, index);
+  lua_pushvalue(L, -3);
+  lua_rawset(L, -3);
+  lua_pop(L, 2);
+}
+
+static void forget_plain(lua_State *L) {
+  rl_state *st = rl_state_of(L);
+  st->plain_suppressed = 0;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->suppressed);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+    if (!rl_error_is_plain(L, -2)) continue;
+    lua_pushvalue(L, -2);
+    lua_pushnil(L);
+    lua_rawset(L, -5);
+  }
+  lua_pop(L, 1);
+}
+
+void rl_suppressed_forget(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (!rl_state_of(L)->plain_suppressed || lua_isnil(L, index) || !rl_error_is_plain(L, index))
+    return;
+  lua_pushnil(L);
+  set_suppressed(L, index);
+}
+
 void rl_suppress(lua_State *L, int index) {
   rl_state *st = rl_state_of(L);
   index = lua_absindex(L, index);
-  luaL_checkstack(L, 6, "error object");
-  if (lua_isnil(L, index) || lua_rawequal(L, index, -1)) {
+  luaL_checkstack(L, 8, "error object");
+  bool plain = rl_error_is_plain(L, index);
+  if (lua_isnil(L, index) || (!plain && lua_rawequal(L, index, -1))) {
     lua_pop(L, 1);
     return;
   }
   if (side_entry(L, st->suppressed, index) == LUA_TNIL) {
     lua_pop(L, 1);
+    if (plain && ++st->plain_suppressed > RECENT_PLAIN) forget_plain(L);
     lua_newtable(L);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, st->suppressed);
-    lua_pushvalue(L, index);
-    lua_pushvalue(L, -3);
-    lua_rawset(L, -3);
-    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    set_suppressed(L, index);
   }
   lua_insert(L, -2);
   lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);

@@ -23,8 +23,17 @@ int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const
 // True if the value at `index` is an error object with that code.
 bool rl_is_error(lua_State *L, int index, const char *code);
 
-// Records the value at the top as suppressed by the error at `index`; pops it.
+// Records the value at the top as suppressed by the error at `index`; pops it. An object does not
+// suppress itself.
 void rl_suppress(lua_State *L, int index);
+
+// The error at `index` is a new one: if it is a plain value, what an equal one has suppressed is
+// not its.
+void rl_suppressed_forget(lua_State *L, int index);
+
+// True of strings, numbers and their like: equal ones are not told apart, and side tables with weak
+// keys keep them.
+bool rl_error_is_plain(lua_State *L, int index);
 
 // Pushes the list of errors suppressed by the one at `index`; false, and nothing pushed, if there
 // is none.

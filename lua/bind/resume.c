@@ -196,7 +196,10 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
 // Like pcall, resume does not catch a cancellation whose target is outside.
 static int resumed(lua_State *L, lua_KContext mark) {
   bool failed = !lua_toboolean(L, 2);
-  if (failed) rl_protect_done(L, mark, true);
+  if (failed) {
+    rl_trace_coroutine(L, lua_tothread(L, 1), 3);
+    rl_protect_done(L, mark, true);
+  }
   return lua_gettop(L) - 1;
 }
 

@@ -54,13 +54,18 @@ rl_scope *rl_scope_open_here(lua_State *L) {
 
 void rl_scope_fail(lua_State *L, rl_scope *s) {
   if (!s->failure) {
+    if (rl_trace_is_new(L, -1)) rl_suppressed_forget(L, -1);
     s->failure = luaL_ref(L, LUA_REGISTRYINDEX);
     rl_scope_cancel(s, RL_BECAUSE_FAILURE, RL_GRACE_DEFAULT);
     return;
   }
   push_ref(L, s->failure);
   lua_insert(L, -2);
-  rl_suppress(L, -2);
+  if (lua_rawequal(L, -1, -2) && rl_trace_is_awaited(L, -1)) {
+    lua_pop(L, 1);  // the same failure, by way of an await
+  } else {
+    rl_suppress(L, -2);
+  }
   lua_pop(L, 1);
 }
 
@@ -226,7 +231,10 @@ static int finish_body(lua_State *L, rl_scope *s, bool ok) {
     rl_scope_fail(L, s);
     s->ok = true;  // it is the scope's now, and nothing is on the stack
   }
-  if (!rl_task_join(t, s)) return joined(L, LUA_OK, (lua_KContext)s);
+  if (!rl_task_join(t, s)) {
+    if (!rl_can_wait(L)) return joined(L, LUA_OK, (lua_KContext)s);
+    return rl_no_wait(L, joined, (lua_KContext)s);
+  }
   s->waited = true;
   t->op = &t->wait;
   t->state = RL_TASK_BLOCKED;

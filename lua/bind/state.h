@@ -53,15 +53,17 @@ struct rl_state {
   rl_co *pool;           // coroutines to use again
   int pool_count;
   rl_ids anchors, slots;
-  int cos, handles;   // registry references: coroutines by anchor; task handles by slot (weak)
-  int names;          // registry reference: task handle -> name (weak keys)
-  int task_class;     // registry reference: the metatable of task handles
-  int errors;         // registry reference: the metatable of error objects
-  int suppressed;     // registry reference: error -> list of suppressed ones (weak keys)
-  int traces;         // registry reference: error -> traceback (weak keys)
-  int plain_traces;   // entries of it whose keys are plain values
-  int transit;        // registry reference: the error that was raised again last, or 0
-  bool transit_task;  // it came from another task, with its trace complete
+  int cos, handles;      // registry references: coroutines by anchor; task handles by slot (weak)
+  int names;             // registry reference: task handle -> name (weak keys)
+  int task_class;        // registry reference: the metatable of task handles
+  int errors;            // registry reference: the metatable of error objects
+  int suppressed;        // registry reference: error -> list of suppressed ones (weak keys)
+  int traces;            // registry reference: error -> traceback (weak keys)
+  int plain_traces;      // entries of it whose keys are plain values
+  int plain_suppressed;  // the same of `suppressed`, since they were forgotten last
+  int transit;           // registry reference: the error that was raised again last, or 0
+  bool transit_task;     // it came from another task, with its trace complete
+  bool transit_awaited;  // and who awaited that task got it: not a failure of its own
   lua_State *transit_from;  // the coroutine it was raised in
   int unclaimed;  // registry reference: scope -> handles of failed tasks nobody has awaited yet
   int orphans;    // registry reference: list of failed detached tasks, reported at the end of the

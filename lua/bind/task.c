@@ -326,7 +326,7 @@ int rl_push_results(lua_State *L, int handle) {
   h->claimed = true;
   if (h->ended != RL_ENDED_OK) {
     lua_getiuservalue(L, handle, 1);
-    rl_trace_transit(L, -1, h->ended == RL_ENDED_FAILED ? h->site : 0);
+    rl_trace_awaited(L, -1, h->ended == RL_ENDED_FAILED ? h->site : 0);
     return lua_error(L);
   }
   if (h->count == 0) return 0;

@@ -233,6 +233,7 @@ static void set_transit(lua_State *L, int index, bool from_task) {
   st->transit = luaL_ref(L, LUA_REGISTRYINDEX);
   if (st->transit == LUA_REFNIL) st->transit = 0;
   st->transit_task = from_task;
+  st->transit_awaited = false;
   st->transit_from = L;
 }
 
@@ -244,7 +245,7 @@ static void set_trace(lua_State *L, int index) {
     lua_pop(L, 1);
     return;
   }
-  bool plain = !lua_istable(L, index) && !lua_isuserdata(L, index);
+  bool plain = rl_error_is_plain(L, index);
   if (plain && ++st->plain_traces > RECENT_STRINGS) {
     st->plain_traces = 0;
     rl_error_forget_traces(L);
@@ -282,6 +283,19 @@ int rl_trace_handler(lua_State *L) {
   return 1;
 }
 
+void rl_trace_coroutine(lua_State *L, lua_State *co, int index) {
+  lua_Debug ar;
+  if (!lua_getstack(co, 0, &ar) || !lua_checkstack(L, 12)) return;
+  bool caught = rl_state_of(L)->transit_from == L;  // an equal error, some coroutine before
+  if (caught || !in_transit(L, index) || !push_trace(L, index)) lua_pushliteral(L, "");
+  if (lua_rawlen(L, -1) < TRACE_MAX) {
+    rl_push_stack(L, co, 0, false);
+    lua_concat(L, 2);
+  }
+  set_trace(L, index);
+  set_transit(L, index, false);
+}
+
 static void add_story(lua_State *L, int index, const char *what, const char *where) {
   index = lua_absindex(L, index);
   if (!lua_checkstack(L, 10)) return;
@@ -311,7 +325,24 @@ void rl_trace_rename(lua_State *L) {
   lua_remove(L, -2);
 }
 
-void rl_trace_keep(lua_State *L, int index) { set_transit(L, lua_absindex(L, index), true); }
+void rl_trace_awaited(lua_State *L, int index, int site) {
+  rl_trace_transit(L, index, site);
+  rl_state_of(L)->transit_awaited = true;
+}
+
+bool rl_trace_is_awaited(lua_State *L, int index) {
+  return rl_state_of(L)->transit_awaited && in_transit(L, lua_absindex(L, index));
+}
+
+bool rl_trace_is_new(lua_State *L, int index) {
+  return !rl_state_of(L)->transit_task && in_transit(L, lua_absindex(L, index));
+}
+
+void rl_trace_keep(lua_State *L, int index) {
+  bool awaited = rl_trace_is_awaited(L, index);
+  set_transit(L, lua_absindex(L, index), true);
+  rl_state_of(L)->transit_awaited = awaited;
+}
 
 void rl_trace_forget_transit(rl_state *st) {
   luaL_unref(st->L, LUA_REGISTRYINDEX, st->transit);
@@ -342,6 +373,20 @@ void rl_push_message(lua_State *L, int index) {
                   luaL_typename(L, index));
 }
 
+// What an error object names as its cause.
+static void push_cause(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return;
+  lua_pushliteral(L, "cause");
+  if (lua_rawget(L, index) == LUA_TNIL) {
+    lua_pop(L, 1);
+    return;
+  }
+  rl_push_message(L, -1);
+  lua_pushfstring(L, "\ncause: %s", lua_tostring(L, -1));
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
 // An error of a worker's brings its traceback along.
 static void push_remote(lua_State *L, int index) {
   if (!lua_istable(L, index)) return;
@@ -366,6 +411,7 @@ void rl_push_report(lua_State *L, int index) {
     }
   }
   push_remote(L, index);
+  push_cause(L, index);
   if (rl_push_suppressed(L, index)) {
     int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
     lua_pushliteral(L, "");

@@ -15,9 +15,17 @@ void rl_sites_free(rl_state *st);
 // unwinds.
 int rl_trace_handler(lua_State *L);
 
+// The same for the error at `index` that has ended `co`, a coroutine whose stack still stands.
+void rl_trace_coroutine(lua_State *L, lua_State *co, int index);
+
 // The error at `index` of a task that was spawned at `site` is about to be raised again where the
 // caller waited.
 void rl_trace_transit(lua_State *L, int index, int site);
+// The same for who has awaited that task; and whether this is how the error at `index` came here.
+void rl_trace_awaited(lua_State *L, int index, int site);
+bool rl_trace_is_awaited(lua_State *L, int index);
+// True if the task that runs has just raised the error at `index` by itself.
+bool rl_trace_is_new(lua_State *L, int index);
 // The same for the end of a task nobody waits for by name: only where it was spawned.
 void rl_trace_spawned(lua_State *L, int index, int site);
 

@@ -75,9 +75,10 @@ static int scope_group(lua_State *L) {
 
 // Timeouts.
 
+// What is over at the same time as a deadline has completed before it.
 static uint64_t after(lua_State *L, uint64_t ns) {
-  uint64_t now = rl_loop_now(&rl_state_of(L)->loop);
-  return ns > RL_NEVER - now ? RL_NEVER : now + ns;
+  uint64_t due = rl_loop_after(&rl_state_of(L)->loop, ns);
+  return due == RL_NEVER ? due : due + 1;
 }
 
 static int call_until(lua_State *L, rl_body body) {
@@ -92,9 +93,10 @@ static int call_until(lua_State *L, rl_body body) {
 static int scope_timeout(lua_State *L) { return call_until(L, RL_BODY_TIMEOUT); }
 static int scope_move_on_after(lua_State *L) { return call_until(L, RL_BODY_MOVE_ON); }
 
+// No checkpoint: what is due already stays pending too.
 static int scope_shield(lua_State *L) {
   luaL_checkany(L, 1);
-  rl_checkpoint(L);
+  rl_check_can_wait(L);
   rl_scope *s = rl_scope_open_here(L);
   s->shield = true;
   return rl_scope_call(L, s, RL_BODY_SHIELD, lua_gettop(L) - 1);

@@ -121,8 +121,8 @@ static void begin(lua_State *L, selection *s, int i) {
   s->begun++;
   if (c->kind) {
     c->kind->park(&b->op, FIRST_VALUE + i, c->argument);
-  } else if (c->after != RL_NEVER) {
-    rl_loop_timer(&st->loop, &b->timer, rl_loop_now(&st->loop) + c->after);
+  } else {
+    rl_loop_timer(&st->loop, &b->timer, rl_loop_after(&st->loop, c->after));
   }
   lua_pop(L, 2);
 }

@@ -14,6 +14,7 @@ static const rl_op_kind lock_kind = {"lock", rl_lot_stop, NULL, RL_HOLD_NONE};
 static int lock_acquire(lua_State *L);
 static int lock_try_acquire(lua_State *L);
 static int lock_release(lua_State *L);
+static int lock_close(lua_State *L);
 static int lock_owner(lua_State *L);
 static int lock_acquiring(lua_State *L);
 static int lock_gc(lua_State *L);
@@ -23,7 +24,7 @@ static const luaL_Reg lock_methods[] = {{"acquire", lock_acquire},
                                         {"release", lock_release},
                                         {"owner", lock_owner},
                                         {"acquiring", lock_acquiring},
-                                        {"__close", lock_release},
+                                        {"__close", lock_close},
                                         {"__gc", lock_gc},
                                         {NULL, NULL}};
 
@@ -117,6 +118,12 @@ static int lock_release(lua_State *L) {
   if (!l->owner || l->owner != t)
     return rl_raise(L, "DENIED", "lock: release by a task that does not hold it");
   rl_lock_release(l);
+  return 0;
+}
+
+static int lock_close(lua_State *L) {
+  rl_lock *l = check_lock(L);
+  if (l->owner && l->owner == rl_state_of(L)->current) rl_lock_release(l);  // not released by hand
   return 0;
 }
 
@@ -279,7 +286,7 @@ static int semaphore_acquire(lua_State *L) {
 
 static int semaphore_try_acquire(lua_State *L) {
   semaphore *s = check_semaphore(L);
-  lua_Integer count = check_count(L, s);
+  lua_Integer count = check_count(L, NULL);
   if (count > s->free || !rl_lot_empty(&s->waiting)) return 0;
   push_permit(L, 1, count);
   s->free -= count;

@@ -74,9 +74,7 @@ static int task_sleep(lua_State *L) {
   rl_checkpoint(L);
   rl_state *st = rl_state_of(L);
   rl_task *t = rl_current(L);
-  uint64_t now = rl_loop_now(&st->loop);
-  // One more nanosecond: rounded to a float, `now() - before` must not come out short.
-  int err = rl_task_sleep(t, ns >= RL_NEVER - now ? RL_NEVER : now + ns + 1);
+  int err = rl_task_sleep(t, rl_loop_after(&st->loop, ns));
   if (err < 0) return rl_raise_sys(L, err, "sleep", NULL, NULL);
   return rl_await(L, &t->wait, sleep_over, (lua_KContext)&t->wait);
 }

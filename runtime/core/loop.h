@@ -92,6 +92,12 @@ void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job);
 
 // Nanoseconds, fresh, monotonic; stands still under a virtual clock.
 uint64_t rl_loop_now(rl_loop *loop);
+// When a wait of `ns` that begins now is over: a nanosecond late, so that a script's `now() -
+// before` does not come out short when it is rounded.
+static inline uint64_t rl_loop_after(rl_loop *loop, uint64_t ns) {
+  uint64_t now = rl_loop_now(loop);
+  return ns >= RL_NEVER - now ? RL_NEVER : now + ns + 1;
+}
 void rl_loop_set_virtual(rl_loop *loop, bool on);
 uint64_t rl_loop_random(rl_loop *loop);  // the seeded sequence
 
