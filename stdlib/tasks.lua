@@ -252,7 +252,7 @@ function tasks.map(list, f, options)
   end
   local count = #list
   local limit = options and options.concurrency or math.huge
-  if type(limit) ~= "number" or not (limit >= 1) then
+  if type(limit) ~= "number" or limit ~= limit or limit < 1 then
     error("map: option 'concurrency': a positive number expected", 2)
   end
   local results, taken = { n = count }, 0
