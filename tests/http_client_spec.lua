@@ -175,6 +175,78 @@ describe("redirects", function()
     fails("EINVAL", http.get, server.url .. "/file")
   end)
 
+  it("keep or change the method as browsers do", function()
+    local server <close> = serve(function(r)
+      local body = r:text()
+      local status = r.path:match "^/(3%d%d)$"
+      if status then return http.redirect("/end", tonumber(status)) end
+      return r.method .. body .. (r.headers["content-type"] or "")
+    end)
+    local kept, got = "POSTx" .. "text/plain", "GET"
+    for status, want in pairs { [301] = got, [302] = got, [303] = got, [307] = kept, [308] = kept } do
+      local url = server.url .. "/" .. status
+      assert.equal(want, http.post(url, { body = "x", headers = { ["content-TYPE"] = "text/plain" } }).body)
+      assert.equal(status == 303 and "GET" or "PUTxapplication/octet-stream", http.put(url, { body = "x" }).body)
+      assert.equal(200, http.head(url).status)
+    end
+  end)
+
+  it("cannot send a streamed body again, and say so", function()
+    local server <close> = serve(function(r)
+      r:text()
+      return http.redirect("/end", tonumber(r.path:match "%d+"))
+    end)
+    local function body()
+      local sent = false
+      return function()
+        if sent then return nil end
+        sent = true
+        return "x"
+      end
+    end
+    fails("EINVAL", http.post, server.url .. "/307", { body = body() })
+  end)
+
+  it("share one deadline", function()
+    local server <close> = serve(function(r)
+      rille.sleep(0.02)
+      return http.redirect(r.path)
+    end)
+    fails("TIMEOUT", http.get, server.url, { timeout = 0.05 })
+  end)
+
+  it("that are none are answers", function()
+    local server <close> = serve(function(r)
+      return { status = 302, headers = r.path == "/odd" and { Location = "//" } or nil, body = "moved" }
+    end)
+    assert.equal("moved", http.get(server.url).body)
+    fails("EINVAL", http.get, server.url .. "/odd")
+  end)
+
+  it("to another port lose the credentials too; relative ones keep them", function()
+    local function seen(r) return (r.headers.authorization or "none") .. (r.headers["x-kept"] or "") end
+    local other <close> = serve(seen)
+    local server <close> = serve(function(r)
+      if r.path == "/other" then return http.redirect(other.url) end
+      return r.path == "/here" and http.redirect("there") or seen(r)
+    end)
+    local options = { headers = { AUTHORIZATION = "secret", ["X-Kept"] = "+" } }
+    assert.equal("none+", http.get(server.url .. "/other", options).body)
+    assert.equal("secret+", http.get(server.url .. "/here", options).body)
+  end)
+
+  it("from https never lead to http", function()
+    local dir = rille.fs.temp_dir()
+    local cert, key = dir .. "/cert.pem", dir .. "/key.pem"
+    rille.process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+      "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", check = true }
+    local server <close> = http.serve { port = 0, tls = { cert = cert, key = key }, handler = function()
+      return http.redirect "http://127.0.0.1:1/"
+    end }
+    fails("EINVAL", http.get, server.url, { tls = { ca_file = cert } })
+    rille.fs.remove(dir, { recursive = true })
+  end)
+
   it("that keep the method send the body again", function()
     local server <close> = serve(function(r)
       if r.path == "/" then
@@ -254,7 +326,86 @@ describe("a server that lies", function()
   end)
 end)
 
+describe("a length", function()
+  it("of a streamed body may be named, and is kept to", function()
+    local server <close> = serve(function(r) return (r.headers["content-length"] or "chunked") .. r:text() end)
+    local function body()
+      local n = 0
+      return function()
+        n = n + 1
+        return n <= 2 and "ab" or nil
+      end
+    end
+    assert.equal("4abab", http.post(server.url, { headers = { ["Content-Length"] = 4 }, body = body() }).body)
+    for _, length in ipairs { 3, 5 } do
+      assert.error_matches(function() http.post(server.url, { headers = { ["Content-Length"] = length }, body = body() }) end, "Content%-Length")
+    end
+  end)
+
+  it("that is not the body's is refused before a byte is sent", function()
+    for _, options in ipairs { { body = "xy", headers = { ["Content-Length"] = 9 } }, { headers = { ["content-length"] = "1" } },
+      { body = "xy", headers = { ["Transfer-Encoding"] = "chunked" } } } do
+      assert.has_error(function() http.post("http://127.0.0.1:1/", options) end)
+    end
+  end)
+end)
+
+describe("a proxy", function()
+  it("is asked for whole URLs, and for tunnels", function()
+    local server <close> = serve(function(r) return "behind " .. r.path end)
+    local seen = {}
+    local listener <close> = net.listen("127.0.0.1", 0)
+    local proxy = ("http://127.0.0.1:%d"):format(listener:address().port)
+    rille.group(function(g)
+      g:spawn(function()
+        for conn in listener:accepted() do
+          local held <close> = conn
+          local head = conn:read_until "\r\n\r\n"
+          seen[#seen + 1] = head:match "^[^\r]*"
+          if head:find "^CONNECT" then
+            conn:write "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+          else
+            conn:write "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nproxy"
+          end
+        end
+      end)
+      assert.equal("proxy", http.get(server.url .. "/x", { proxy = proxy }).body)
+      assert.is_false((pcall(http.get, "https://example.invalid/", { proxy = proxy })))
+      g:cancel()
+    end)
+    assert.same({ "GET " .. server.url .. "/x HTTP/1.1", "CONNECT example.invalid:443 HTTP/1.1" }, seen)
+  end)
+end)
+
+describe("compressed answers", function()
+  it("are unpacked, whichever way they were packed, unless that is not wanted", function()
+    local text = ("packed "):rep(1000)
+    local packed = { gzip = rille.zip.gzip(text), br = rille.zip.brotli(text), zstd = rille.zip.zstd(text) }
+    local server <close> = serve(function(r)
+      local coding = r.path:sub(2)
+      return { headers = { ["Content-Encoding"] = coding }, body = packed[coding] }
+    end)
+    for coding in pairs(packed) do
+      assert.equal(text, http.get(server.url .. "/" .. coding).body, coding)
+      assert.equal(packed[coding], http.get(server.url .. "/" .. coding, { decompress = false }).body)
+    end
+  end)
+end)
+
 describe("a session", function()
+  it("keeps its cookies from other hosts, and obeys their end", function()
+    local server <close> = serve(function(r)
+      if r.path == "/in" then return { headers = { ["Set-Cookie"] = { "a=1; Path=/", "b=2; Path=/deep", "c=3; Max-Age=0", "d=4; Domain=example.com" } }, body = "" } end
+      return r.headers.cookie or "none"
+    end)
+    local session = http.session { url = server.url }
+    session:get "/in"
+    assert.equal("a=1", session:get("/").body)
+    assert.equal("b=2; a=1", session:get("/deep/er").body)
+    assert.equal("none", session:get(("http://localhost:%d/"):format(server.port)).body)
+  end)
+
+
   it("keeps cookies, defaults and a base", function()
     local server <close> = serve(function(r)
       if r.path == "/in" then return { headers = { ["Set-Cookie"] = http.cookie("id", "7") }, body = "" } end

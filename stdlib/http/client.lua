@@ -80,10 +80,25 @@ local function check_url(options)
     local before, fragment = url:match "^([^#]*)(.*)$"
     url = before .. (before:find("?", 1, true) and "&" or "?") .. query .. fragment
   end
-  return url, scheme == "https"
+  return url
 end
 
-local function header_lines(headers, body, has_body, level)
+-- Fields whose value this side knows better, and what they say: the length of a streamed body.
+local function framing(options, body)
+  local size
+  for name, value in pairs(options.headers or {}) do
+    local lower = tostring(name):lower()
+    if lower == "transfer-encoding" then error("Transfer-Encoding is the client's to choose", 5) end
+    if lower == "content-length" then
+      size = math.tointeger(tonumber(value))
+      local should = type(body) == "string" and #body or body == nil and 0 or size
+      if not size or size < 0 or size ~= should then error("Content-Length is not the length of the body", 5) end
+    end
+  end
+  return body and type(body) ~= "string" and size or nil
+end
+
+local function header_lines(headers, body, chunked, level)
   local lines, seen = { "Expect:" }, {}
   for name, value in pairs(headers or {}) do
     if type(name) ~= "string" or not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" then
@@ -94,14 +109,13 @@ local function header_lines(headers, body, has_body, level)
       if one:find "[^\t%C]" then
         error(("header '%s' holds a control character"):format(name), level)
       end
+      if name:lower() == "content-length" then break end
       lines[#lines + 1] = one == "" and name .. ";" or name .. ": " .. one
     end
     seen[name:lower()] = true
   end
   if body and not seen["content-type"] then lines[#lines + 1] = "Content-Type: " .. body end
-  if has_body and not seen["transfer-encoding"] and has_body == "streamed" then
-    lines[#lines + 1] = "Transfer-Encoding: chunked"
-  end
+  if chunked then lines[#lines + 1] = "Transfer-Encoding: chunked" end
   if not seen["user-agent"] then lines[#lines + 1] = "User-Agent: rille" end
   return lines
 end
@@ -149,18 +163,23 @@ end
 
 Response.__close = Response.close
 
-local function pump(transfer, body)
+local function pump(transfer, body, size)
   local read = type(body) == "function" and body or function() return body:read() end
+  local left = size or math.huge
   for piece in read do
+    left = left - #piece
+    if left < 0 then error("the body is longer than its Content-Length", 0) end
     if not transfer:feed(piece) then return end
   end
+  if size and left > 0 then error(("the body ended %d bytes before its Content-Length"):format(left), 0) end
   transfer:feed(nil)
 end
 
 local function start(options)
-  local url, secure = check_url(options)
+  local url = check_url(options)
   local body, kind = body_of(options)
   local streamed = body ~= nil and type(body) ~= "string"
+  local size = framing(options, body)
   local method = options.method or (body and "POST" or "GET")
   if not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
   local tls = options.tls or {}
@@ -169,22 +188,22 @@ local function start(options)
   local session = options.session
   local limit = options.limit or (not options.stream and LIMIT) or nil
   local transfer = native.start(shared, {
-    url = url, secure = secure, method = method, streamed = streamed, body = not streamed and body or nil,
-    fields = header_lines(options.headers, kind, streamed and "streamed" or nil, 5),
+    url = url, method = method, streamed = streamed, body = not streamed and body or nil, size = size,
+    fields = header_lines(options.headers, kind, streamed and not size, 5),
     timeout = options.timeout, connect_timeout = options.connect_timeout or 30, idle_timeout = options.idle_timeout,
-    redirects = options.redirects, proxy = options.proxy, version = options.version, decompress = options.decompress,
+    proxy = options.proxy, version = options.version, decompress = options.decompress,
     limit = limit and limit < math.huge and math.floor(limit) or nil, unix_path = options.unix_path,
     verify = tls.verify, ca_file = tls.ca_file, ca = tls.ca, cert = tls.cert, key = tls.key,
     jar = session and session._jar or nil,
   })
-  return transfer, streamed and body or nil
+  return transfer, streamed and body or nil, size
 end
 
-local function exchange(transfer, body)
+local function exchange(transfer, body, size)
   if not body then return transfer:head() end
   local values
   rille.group(function(g)
-    g:spawn(pump, transfer, body)
+    g:spawn(pump, transfer, body, size)
     values = table.pack(transfer:head())
     g:cancel()
   end)
@@ -208,17 +227,88 @@ local Guard = { __close = function(self)
   if self.held then self.held:close() end
 end }
 
-local function fetch(options)
-  local transfer, body = start(options)
-  local guard <close> = setmetatable({ held = transfer }, Guard)
-  local status, lines, url, version = exchange(transfer, body)
-  local headers, cookies = read_headers(lines)
-  local response = setmetatable({
-    status = status, headers = headers, set_cookie = cookies, url = url, version = version,
-  }, Response)
-  if options.raise and not response:ok() then
-    error(require("rille.native.http").failure(0, ("%s answered with %d"):format(url, status), "EPROTO"), 0)
+-- Redirects.
+
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+local CREDENTIALS = { authorization = true, cookie = true, ["proxy-authorization"] = true }
+local OF_BODY = {
+  ["content-type"] = true, ["content-encoding"] = true, ["content-language"] = true, ["content-location"] = true,
+  ["content-length"] = true,
+}
+
+local function fail(code, format, ...)
+  error(require("rille.native.http").failure(0, format:format(...), code), 0)
+end
+
+local function without(headers, names)
+  local rest = {}
+  for name, value in pairs(headers or {}) do
+    if not names[name:lower()] then rest[name] = value end
   end
+  return rest
+end
+
+-- After 303 everything but HEAD becomes GET; POST does after 301 and 302 too, as in browsers (RFC 9110, 15.4).
+local function becomes_get(status, method)
+  return status == 303 and method ~= "HEAD" or (status == 301 or status == 302) and method == "POST"
+end
+
+-- The request that follows `options`, which was answered at `url`.
+local function redirected(options, url, status, location)
+  local target, scheme, origin = native.join(url, location)
+  if not target or (scheme ~= "http" and scheme ~= "https") then fail("EINVAL", "%s redirects to '%s', which is no http URL", url, location) end
+  local _, from_scheme, from = native.join(url, url)
+  if from_scheme == "https" and scheme == "http" then fail("EINVAL", "%s redirects to %s, in the clear", url, target) end
+  local all = {}
+  for name, value in pairs(options) do all[name] = value end
+  all.url, all.query = target, nil
+  local body = all.body
+  all.method = all.method or ((body or all.json ~= nil or all.form) and "POST" or "GET")
+  if becomes_get(status, all.method) then
+    all.method, all.body, all.json, all.form = "GET", nil, nil, nil
+    all.headers = without(all.headers, OF_BODY)
+  elseif body and type(body) ~= "string" then
+    fail("EINVAL", "%s redirects to %s: a body that was streamed cannot be sent again", url, target)
+  end
+  if origin ~= from then all.headers = without(all.headers, CREDENTIALS) end
+  return all
+end
+
+-- What a redirection says is read away, so that the connection can be kept, if it is short.
+local function skip(transfer)
+  local size = 0
+  while size < 65536 do
+    local ok, piece = pcall(transfer.read, transfer)
+    if not ok or not piece then return end
+    size = size + #piece
+  end
+end
+
+-- The transfer whose answer is no redirection to be followed, its head, and its options.
+local function follow(options)
+  local most, deadline = options.redirects or 10, options.timeout and rille.now() + options.timeout
+  for hop = 0, math.huge do
+    local transfer, body, size = start(options)
+    local guard <close> = setmetatable({ held = transfer }, Guard)
+    local status, lines, url, version = exchange(transfer, body, size)
+    local headers, cookies = read_headers(lines)
+    if most == 0 or not REDIRECTS[status] or not headers.location then
+      guard.held = nil
+      return transfer, setmetatable({
+        status = status, headers = headers, set_cookie = cookies, url = url, version = version,
+      }, Response)
+    end
+    if hop == most then fail("LIMIT", "%s: more than %d redirects", url, most) end
+    options = redirected(options, url, status, headers.location)
+    if deadline then options.timeout = math.max(deadline - rille.now(), 0.001) end
+    skip(transfer)
+  end
+end
+
+local function fetch(options)
+  local transfer, response = follow(options)
+  local guard <close> = setmetatable({ held = transfer }, Guard)
+  if options.raise and not response:ok() then fail("EPROTO", "%s answered with %d", response.url, response.status) end
   if options.stream then
     response.body, guard.held = transfer, nil
   else

@@ -77,7 +77,8 @@ static void set_body(lua_State *L, rl_transfer *t) {
   const char *method = rl_option_string(L, 2, "method", NULL, "GET");
   if (body || t->streamed) {
     curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, body ? (curl_off_t)len : (curl_off_t)-1);
+    lua_Integer size = rl_option_integer(L, 2, "size", 0, LUA_MAXINTEGER, -1);
+    curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, body ? (curl_off_t)len : (curl_off_t)size);
     if (body && !rl_buf_put(&t->out, body, len)) luaL_error(L, "not enough memory");
   }
   if (strcmp(method, "HEAD") == 0) curl_easy_setopt(t->easy, CURLOPT_NOBODY, 1L);
@@ -98,15 +99,6 @@ static void set_tls(lua_State *L, CURL *easy) {
   set_string(L, easy, CURLOPT_SSLKEY, "key");
 }
 
-static void set_redirects(lua_State *L, CURL *easy) {
-  lua_Integer most = rl_option_integer(L, 2, "redirects", 0, 1000, 10);
-  bool secure = rl_option_bool(L, 2, "secure", false);
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, most > 0 ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)most);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
-}
-
 static void set_version(lua_State *L, CURL *easy) {
   const char *version = rl_option_string(L, 2, "version", NULL, "auto");
   long value = strcmp(version, "1.1") == 0       ? CURL_HTTP_VERSION_1_1
@@ -124,7 +116,7 @@ static void set_version(lua_State *L, CURL *easy) {
 static void set_all(lua_State *L, rl_transfer *t) {
   CURL *easy = t->easy;
   set_string(L, easy, CURLOPT_URL, "url");
-  set_redirects(L, easy);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   set_body(L, t);
   set_fields(L, t);
   set_tls(L, easy);
@@ -175,7 +167,6 @@ static const char *code_of(const rl_transfer *t, long os) {
     case CURLE_OPERATION_TIMEDOUT: return "TIMEOUT";
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY: return "EAI_NONAME";
-    case CURLE_TOO_MANY_REDIRECTS: return "LIMIT";
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return "EINVAL";
     case CURLE_COULDNT_CONNECT:
@@ -286,8 +277,36 @@ static int jar_gc(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {
-    {"client", client_new}, {"jar", jar_new}, {"start", client_start}, {NULL, NULL}};
+// join(base, location): the URL that a location means there, its scheme, and its scheme, host and
+// port; nil if it is none.
+static int url_join(lua_State *L) {
+  const char *base = luaL_checkstring(L, 1), *location = luaL_checkstring(L, 2);
+  CURLU *u = curl_url();
+  char *url = NULL, *scheme = NULL, *host = NULL, *port = NULL;
+  bool sound = u && curl_url_set(u, CURLUPART_URL, base, 0) == CURLUE_OK &&
+               curl_url_set(u, CURLUPART_URL, location, 0) == CURLUE_OK &&
+               curl_url_get(u, CURLUPART_URL, &url, 0) == CURLUE_OK &&
+               curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK;
+  if (sound) {
+    curl_url_get(u, CURLUPART_HOST, &host, 0);
+    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    lua_pushstring(L, url);
+    lua_pushstring(L, scheme);
+    lua_pushfstring(L, "%s://%s:%s", scheme, host ? host : "", port ? port : "");
+  }
+  curl_free(url);
+  curl_free(scheme);
+  curl_free(host);
+  curl_free(port);
+  curl_url_cleanup(u);
+  return sound ? 3 : 0;
+}
+
+static const luaL_Reg functions[] = {{"client", client_new},
+                                     {"jar", jar_new},
+                                     {"start", client_start},
+                                     {"join", url_join},
+                                     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_rille_native_http_client(lua_State *L);
 int luaopen_rille_native_http_client(lua_State *L) {
