@@ -341,6 +341,26 @@ describe("cancellation", function()
     assert.equal(2, cleaned)
   end)
 
+  it("closes what a coroutine leaves open, since its resume does not return", function()
+    local lock, log = rille.lock(), {}
+    local t = rille.async(function()
+      coroutine.resume(coroutine.create(function()
+        local _ <close> = lock:acquire()
+        local _ <close> = setmetatable({}, { __close = function() log[1] = pcall(rille.sleep, 1) end })
+        rille.sleep(10)
+      end))
+    end)()
+    rille.spawn(function()
+      rille.sleep(1)
+      t:cancel()
+    end)
+    local ok, err = pcall(rille.gather, t, function() rille.sleep(2) end)
+    assert.is_false(ok)
+    assert.equal("CANCELLED", err.code)
+    assert.is_nil(lock:owner())
+    assert.same({ false }, log) -- it ran, where it could not wait
+  end)
+
   it("of thousands inside one scope ends them all", function()
     local ended = 0
     rille.group(function(g)

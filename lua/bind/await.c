@@ -48,6 +48,8 @@ static int cannot_wait(lua_State *L) {
     return luaL_error(L, "cannot wait here: the C function '%s' is in the way",
                       lua_tostring(L, -1));
   }
+  if (st->close_depth > 0)
+    return luaL_error(L, "cannot wait here: the C function 'coroutine.close' is in the way");
   return luaL_error(L, "cannot wait here: a C call (a message handler or a hook) is in the way");
 }
 

@@ -193,11 +193,35 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
   return RESUME_FAILED;
 }
 
+// Lua 5.4.4 does not count C calls across lua_resetthread: closing by closing handlers would
+// overflow the C stack.
+static int close_co(lua_State *L, lua_State *co) {
+  rl_state *st = rl_state_of(L);
+  if (st->close_depth >= CLOSE_DEPTH_MAX)
+    return luaL_error(L, "C stack overflow (too many nested coroutine.close)");
+  st->close_depth++;
+  lua_State *running = st->running, *stuck = st->stuck;
+  st->running = co;
+  int status = lua_resetthread(co);
+  st->running = running;
+  st->stuck = stuck;
+  st->close_depth--;
+  return status;
+}
+
+// A cancellation goes past the resume, so that nobody else will close what it leaves open in `co`.
+static void close_cancelled(lua_State *L, lua_State *co) {
+  if (close_co(L, co) == LUA_OK) return;
+  lua_xmove(co, L, 1);
+  rl_suppress(L, -2);
+}
+
 // Like pcall, resume does not catch a cancellation whose target is outside.
 static int resumed(lua_State *L, lua_KContext mark) {
   bool failed = !lua_toboolean(L, 2);
   if (failed) {
     rl_trace_coroutine(L, lua_tothread(L, 1), 3);
+    if (rl_protect_passes(L, mark)) close_cancelled(L, lua_tothread(L, 1));
     rl_protect_done(L, mark, true);
   }
   return lua_gettop(L) - 1;
@@ -321,23 +345,12 @@ static int co_isyieldable(lua_State *L) {
   return 1;
 }
 
-// Lua 5.4.4 does not count C calls across lua_resetthread: closing by closing handlers would
-// overflow the C stack.
 static int co_close(lua_State *L) {
-  rl_state *st = rl_state_of(L);
   lua_State *co = check_co(L);
   co_status s = status_of(L, co);
   if (s != CO_DEAD && s != CO_SUSPENDED)
     return luaL_error(L, "cannot close a %s coroutine", status_names[s]);
-  if (st->close_depth >= CLOSE_DEPTH_MAX)
-    return luaL_error(L, "C stack overflow (too many nested coroutine.close)");
-  st->close_depth++;
-  lua_State *running = st->running, *stuck = st->stuck;
-  st->running = co;
-  int status = lua_resetthread(co);
-  st->running = running;
-  st->stuck = stuck;
-  st->close_depth--;
+  int status = close_co(L, co);
   lua_pushboolean(L, status == LUA_OK);
   if (status == LUA_OK) return 1;
   lua_xmove(co, L, 1);

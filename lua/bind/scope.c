@@ -279,9 +279,14 @@ static bool is_worn_cancellation(lua_State *L) {
   return lua_isnil(L, -1) || (text && strstr(text, "CANCELLED: "));
 }
 
+bool rl_protect_passes(lua_State *L, lua_KContext mark) {
+  const rl_ltask *t = rl_state_of(L)->current;
+  return t && t->core.unwinding && mark != rl_protect_mark(L);
+}
+
 void rl_protect_done(lua_State *L, lua_KContext mark, bool failed) {
   rl_ltask *t = rl_state_of(L)->current;
-  if (!t || !t->core.unwinding || mark == rl_protect_mark(L)) return;
+  if (!rl_protect_passes(L, mark)) return;
   if (failed && rl_is_error(L, -1, "CANCELLED")) lua_error(L);
   if (failed && is_worn_cancellation(L)) failed = false;
   rl_push_cancelled(L, t->core.unwinding);

@@ -55,5 +55,6 @@ void rl_push_cancelled(lua_State *L, rl_scope *target);
 // error, if any, is at the top.
 lua_KContext rl_protect_mark(lua_State *L);
 void rl_protect_done(lua_State *L, lua_KContext mark, bool failed);
+bool rl_protect_passes(lua_State *L, lua_KContext mark);  // true if it is to raise
 
 #endif

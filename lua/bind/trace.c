@@ -313,7 +313,8 @@ void rl_trace_spawned(lua_State *L, int index, int site) {
 void rl_trace_transit(lua_State *L, int index, int site) {
   index = lua_absindex(L, index);
   rl_trace_spawned(L, index, site);
-  add_story(L, index, "awaited", rl_site_text(rl_state_of(L), rl_site_here(L)));
+  int here = rl_site_here(L);  // none where a task's body is over
+  if (here) add_story(L, index, "awaited", rl_site_text(rl_state_of(L), here));
   set_transit(L, index, true);
 }
 
