@@ -1,4 +1,5 @@
 -- rille check, rille types.
+local rille = require "rille"
 local fs = require "rille.fs"
 local program = arg[-1]
 
@@ -81,5 +82,27 @@ describe("rille types", function()
     assert.same({}, missing)
     assert.matches("@async\n[^\n]*\nfunction rille.sleep%(", fs.read(dir .. "/rille.lua"))
     assert.matches("function fs.read%(", fs.read(dir .. "/rille/fs.lua"))
+  end)
+
+  it("writes definitions of every method of the core's objects", function()
+    local dir = os.tmpname()
+    os.remove(dir)
+    local _ <close> = setmetatable({}, { __close = function() fs.remove(dir, { recursive = true }) end })
+    assert.equal(0, select(2, sh("$R types " .. dir)))
+    local text, missing = fs.read(dir .. "/rille.lua"), {}
+    local d <close> = rille.deadline(1)
+    rille.group(function(g)
+      for _, object in ipairs { g, d, rille.lock(), rille.semaphore(1), rille.event(), rille.condition(), rille.barrier(1),
+        rille.channel(), rille.future(), rille.rwlock(), rille.var() } do
+        local class = getmetatable(object)
+        for name in pairs(class.__index) do
+          local definition = "function " .. class.__name:gsub("^rille%.", "") .. ":" .. name .. "("
+          if not name:find "^__" and not text:find(definition, 1, true) then
+            missing[#missing + 1] = definition
+          end
+        end
+      end
+    end)
+    assert.same({}, missing)
   end)
 end)

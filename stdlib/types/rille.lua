@@ -1,7 +1,9 @@
 -- rille, as language servers read it: tasks, scopes, combinators, synchronisation.
 ---@meta rille
 
---- The concurrency core. Submodules load when they are first used.
+--- The concurrency core. Submodules load when they are first used. What is marked async waits: it is a checkpoint, which
+--- raises a pending cancellation, also when it has nothing to wait for. Durations are seconds; a bad one (negative, NaN) is
+--- an argument error.
 local rille = {}
 
 ---@class rille.Error
@@ -11,16 +13,21 @@ local rille = {}
 ---@field path? string
 ---@field address? string
 ---@field cause? any
+---@field reason? any of a CANCELLED: what `cancel` was given
+---@field errors? any[] of `rille.any`: one for each item
 
 ---@class rille.Task
 ---@field id integer
----@field name? string
+---@field name? string may be set, and shows in reports
 local Task = {}
 
---- Waits for the task and returns its values, or raises its error.
+--- Waits for the task and returns its values, or raises its error. Repeatable, by any number of tasks.
 ---@async
+---@return any ...
+---@raise the task's error, the very value; CANCELLED if it was cancelled; DEADLOCK if it waits for the caller
 function Task:await() end
---- Cancels it and what it has started: `task:cancel(reason)` or `task:cancel{ reason =, grace = }`.
+--- Cancels it and what it has started: `task:cancel(reason)` or `task:cancel{ reason =, grace = }`. It goes on until its
+--- cleanup is over. Does not wait. Of a task that has ended, and a second time, it changes nothing but a longer grace.
 ---@param reason? any
 function Task:cancel(reason) end
 ---@return "created"|"ready"|"running"|"blocked"|"finishing"|"done"
@@ -35,30 +42,35 @@ function Task:site() end
 ---@return string
 function Task:traceback() end
 
---- Starts `f(...)` as a child of the current scope, which owns its failure.
+--- Starts `f(...)` as a child of the current scope, which owns its failure: it cancels the scope and is raised where that
+--- ends. The child runs later, from the tail of the ready queue.
 ---@param f function
 ---@param ... any
 ---@return rille.Task
+---@raise CLOSED if the scope has ended
 function rille.spawn(f, ...) end
 
---- A function whose calls start child tasks; whoever awaits one owns its failure.
+--- A function whose calls start child tasks; whoever awaits one owns its failure, and the scope if nobody has when it ends.
 ---@param f function
 ---@return fun(...): rille.Task
 function rille.async(f) end
 
---- Waits for a task or future: its values, or its error.
+--- Waits for a task, a future, or anything with a method `await`: its values, or its error.
 ---@async
 ---@param x rille.Task|rille.Future
 ---@return any ...
+---@raise its error; DEADLOCK if it waits for the caller
 function rille.await(x) end
 
---- Starts a task outside all scopes. It does not keep the program alive.
+--- Starts a task outside all scopes. It does not keep the program alive: it is cancelled when the main scope has ended. A
+--- failure that nobody awaits is reported at the end of the tick, and the exit status becomes 1.
 ---@param f function
 ---@param ... any
 ---@return rille.Task
+---@raise CLOSED if the program is ending
 function rille.detach(f, ...) end
 
---- Waits; never wakes early.
+--- Waits; never wakes early. `sleep(0)` is `yield()`.
 ---@async
 ---@param seconds number
 function rille.sleep(seconds) end
@@ -84,24 +96,24 @@ function rille.tasks() end
 ---@return table?
 function rille.stats(task) end
 
---- The whole report of an error: message, traceback, where its tasks were spawned and awaited.
+--- The whole report of an error: message, traceback, where its tasks were spawned and awaited, its cause, what it suppressed.
 ---@param err any
 ---@return string
 function rille.report(err) end
 
---- Errors that were raised while `err` was on its way.
+--- The other failures of the scope that raised `err`, and errors that were raised while it was on its way. Empty if none.
 ---@param err any
 ---@return any[]
 function rille.suppressed(err) end
 
---- `f`'s values, or nil and the error.
+--- `f`'s values, or nil and the error. A cancellation goes on, as through pcall. Waits as `f` does.
 ---@async
 ---@param f function
 ---@param ... any
 ---@return any ...
 function rille.try(f, ...) end
 
---- Like pcall, and it sees a cancellation.
+--- Like pcall, and it sees a cancellation. Cleanup may wait after it, for the grace period. Waits as `f` does.
 ---@async
 ---@param f function
 ---@param ... any
@@ -109,75 +121,92 @@ function rille.try(f, ...) end
 ---@return any ...
 function rille.catch_cancel(f, ...) end
 
---- Runs functions and waits for tasks side by side; one value for each. The first error cancels the rest.
+--- Runs functions and waits for tasks side by side; one value for each. The first error cancels and joins the rest. With
+--- `settle = true` in a list each entry is `{ok=true, value=}` or `{ok=false, error=}`.
 ---@async
----@param ... function|rille.Task|table or one list of them, which may have `settle = true`
----@return any ...
+---@param ... function|rille.Task|table or one list of them
+---@return any ... a value for each argument; for a list, a list with `n`
+---@raise the first error, unless `settle`
 function rille.gather(...) end
 
 --- The first to finish decides; the others are cancelled and joined.
 ---@async
----@param ... function|rille.Task
----@return any ...
+---@param ... function|rille.Task|table or one list of them; at least one
+---@return any ... all that the first returned
+---@raise the error of the first, if it failed
 function rille.race(...) end
 
---- The first to succeed decides.
+--- The first to succeed decides; the others are cancelled and joined.
 ---@async
----@param ... function|rille.Task
----@return any ...
+---@param ... function|rille.Task|table or one list of them
+---@return any ... all that it returned
+---@raise BROKEN if all fail: with `errors` in argument order, and the first as `cause`
 function rille.any(...) end
 
---- Waits for some of the tasks, and cancels nothing.
+--- Waits for some of the tasks, and cancels nothing. A failure stays its task's.
 ---@async
 ---@param tasks rille.Task[]
 ---@param options? { until?: "first"|"error"|"all", timeout?: number }
----@return rille.Task[] done
----@return rille.Task[] pending
+---@return rille.Task[] done in order of ending
+---@return rille.Task[] pending in order of the list
+---@raise DEADLOCK if one of them waits for the caller
 function rille.wait(tasks, options) end
 
---- Iterates over tasks in the order in which they end.
+--- Iterates over tasks in the order in which they end. Leaving the loop cancels and joins the rest.
 ---@async
 ---@param tasks rille.Task[]
 ---@return fun(): rille.Task?
 function rille.as_completed(tasks) end
 
---- Maps a list, so many at a time; results in order.
+--- Maps a list, `concurrency` items at a time; results in order, with `n`.
 ---@async
 ---@generic T, R
 ---@param list T[]
 ---@param f fun(item: T, index: integer): R
----@param options? { concurrency?: integer }
+---@param options? { concurrency?: number } all at once by default
 ---@return R[]
+---@raise the first error; the other calls are cancelled and joined
 function rille.map(list, f, options) end
 
 ---@class rille.Group
 local Group = {}
+--- Starts a child of the group, which owns its failure.
 ---@param f function
+---@param ... any
 ---@return rille.Task
+---@raise CLOSED if the group has ended
 function Group:spawn(f, ...) end
+--- Starts a child of the group whose handle owns its failure.
 ---@param f function
+---@param ... any
 ---@return rille.Task
+---@raise CLOSED if the group has ended
 function Group:async(f, ...) end
+--- Cancels the body and all children: `g:cancel(reason)` or `g:cancel{ reason =, grace = }`. Does not wait.
 ---@param reason? any
 function Group:cancel(reason) end
---- Calls `f(started)` in a child, waits until it calls `started(v)`, and returns `v`.
+--- Calls `f(started, ...)` in a child, waits until it calls `started(v)`, and returns `v`.
 ---@async
 ---@param f fun(started: fun(v?: any), ...)
----@return any
+---@param ... any
+---@return any v
+---@raise what `f` raises before; BROKEN if it ends without calling `started`
 function Group:start(f, ...) end
 
---- A scope: leaving it joins all children.
+--- A scope: leaving it joins all children. Returns what its body returns, or nothing after its own `g:cancel`.
 ---@async
 ---@param f fun(g: rille.Group): ...
 ---@return any ...
+---@raise the first failure of the body or a child, the others suppressed by it
 function rille.group(f) end
 
---- Raises TIMEOUT unless `f` ends in time.
+--- Calls `f(...)` and cancels it if it has not ended in time.
 ---@async
 ---@param seconds number
 ---@param f function
 ---@param ... any
 ---@return any ...
+---@raise TIMEOUT; the error of `f`
 function rille.timeout(seconds, f, ...) end
 
 --- Like timeout, and says whether it completed instead of raising.
@@ -187,37 +216,57 @@ function rille.timeout(seconds, f, ...) end
 ---@param ... any
 ---@return boolean completed
 ---@return any ...
+---@raise the error of `f`
 function rille.move_on_after(seconds, f, ...) end
 
---- `local d <close> = rille.deadline(1)`: waits in the block raise TIMEOUT then. `d:reschedule(s)` moves it.
+---@class rille.Deadline
+local Deadline = {}
+--- Moves it to so many seconds from now.
 ---@param seconds number
+function Deadline:reschedule(seconds) end
+--- Ends its scope before the block does. Waits for children that were started in it.
+---@async
+---@raise TIMEOUT if it has passed and a wait was ended by it
+function Deadline:close() end
+
+--- `local d <close> = rille.deadline(1)`: waits in the rest of the block raise TIMEOUT then.
+---@async
+---@param seconds number
+---@return rille.Deadline
 function rille.deadline(seconds) end
 
---- Runs `f` with cancellation from outside pending until the first checkpoint after it.
+--- Runs `f` with cancellation from outside pending until the first checkpoint after it. Waits as `f` does.
 ---@async
 ---@param f function
 ---@param ... any
 ---@return any ...
+---@raise the error of `f`
 function rille.shield(f, ...) end
 
---- One effect of several: exactly one happens. Returns its index and values.
+---@class rille.Case
+
+--- One effect of several: exactly one happens. Of those that are ready, one is taken in a seeded random order.
 ---@async
----@param cases table
+---@param cases rille.Case[] of `ch:receiving()`, `ch:sending(v)`, `lock:acquiring()`, `semaphore:acquiring(k)`, `rille.after(s)`
 ---@return integer index
----@return any ...
+---@return any ... what the call would have returned
+---@raise CLOSED for sending into a closed channel; BROKEN for a lock whose owner has ended
 function rille.select(cases) end
 
 --- A case for select: after so many seconds.
 ---@param seconds number
+---@return rille.Case
 function rille.after(seconds) end
 
 ---@class rille.Var
 local Var = {}
 ---@return any
 function Var:get() end
+--- Calls `f(...)` with the value set, here and in the tasks it spawns. Waits as `f` does.
 ---@async
 ---@param value any
 ---@param f function
+---@param ... any
 ---@return any ...
 function Var:with(value, f, ...) end
 
@@ -228,70 +277,199 @@ function rille.var(default) end
 
 ---@class rille.Lock
 local Lock = {}
+--- Waits for the lock. `local _ <close> = lock:acquire()` releases it at the end of the block.
 ---@async
+---@return rille.Lock self
+---@raise DEADLOCK if this task holds it; BROKEN if its owner ends without releasing it
 function Lock:acquire() end
----@return boolean
+--- Does not wait.
+---@return rille.Lock? self or nil, if another task holds it
+---@raise DEADLOCK if this task holds it
 function Lock:try_acquire() end
+---@raise DENIED if this task does not hold it
 function Lock:release() end
+--- Runs `f(...)` while holding the lock.
 ---@async
 ---@param f function
+---@param ... any
 ---@return any ...
+---@raise as acquire does; the error of `f`
 function Lock:with(f, ...) end
 ---@return rille.Task?
 function Lock:owner() end
 --- A case for rille.select.
+---@return rille.Case
 function Lock:acquiring() end
 
 --- First in, first out, handed over directly.
 ---@return rille.Lock
 function rille.lock() end
 
---- Phase-fair: many readers or one writer. `read()` and `write()` wait and give a guard.
+---@class rille.Guard
+local Guard = {}
+--- Once; the end of a block does it too.
+---@raise DENIED the second time
+function Guard:release() end
+
+---@class rille.RWLock
+local RWLock = {}
+--- Waits for a place among the readers.
+---@async
+---@return rille.Guard
+function RWLock:read() end
+--- Waits to be the only one.
+---@async
+---@return rille.Guard
+function RWLock:write() end
+
+--- Phase-fair: many readers or one writer; readers that come while a writer waits go after it, all at once.
+---@return rille.RWLock
 function rille.rwlock() end
 
---- Weighted: `acquire(k)`, `try_acquire(k)`, `release(k)`, `resize(n)`.
+---@class rille.Permit
+local Permit = {}
+--- Once; the end of a block does it too.
+function Permit:release() end
+
+---@class rille.Semaphore
+local Semaphore = {}
+--- Waits for `k` permits (1). `local _ <close> = s:acquire(k)` gives them back at the end of the block.
+---@async
+---@param k? integer more than there are is an argument error
+---@return rille.Permit
+function Semaphore:acquire(k) end
+--- Does not wait.
+---@param k? integer
+---@return rille.Permit? permit or nil
+function Semaphore:try_acquire(k) end
+---@param k? integer
+---@raise LIMIT if that is more than were acquired
+function Semaphore:release(k) end
+--- Fewer than are taken: so many come back first.
 ---@param n integer
+function Semaphore:resize(n) end
+---@return integer
+function Semaphore:available() end
+--- A case for rille.select.
+---@param k? integer
+---@return rille.Case
+function Semaphore:acquiring(k) end
+
+--- Weighted, first in, first out.
+---@param n integer
+---@return rille.Semaphore
 function rille.semaphore(n) end
 
---- `set()`, `clear()`, `is_set()`, `wait()`.
+---@class rille.Event
+local Event = {}
+--- Wakes all that wait now, even if `clear` follows at once.
+function Event:set() end
+function Event:clear() end
+---@return boolean
+function Event:is_set() end
+--- Waits until it is set.
+---@async
+function Event:wait() end
+
+---@return rille.Event
 function rille.event() end
 
---- `wait([predicate])`, `notify(n)`, `notify_all()`.
----@param lock? rille.Lock
+---@class rille.Condition
+---@field lock rille.Lock
+local Condition = {}
+--- The lock's.
+---@async
+---@return rille.Lock
+---@raise as rille.Lock.acquire
+function Condition:acquire() end
+--- The lock's.
+---@raise DENIED if this task does not hold it
+function Condition:release() end
+--- Releases the lock, waits for a notification (again, until `predicate()` is true), and holds the lock again when it
+--- returns or raises.
+---@async
+---@param predicate? fun(): any
+---@return any what the predicate returned
+---@raise DENIED if this task does not hold the lock; BROKEN if an owner ended without releasing it
+function Condition:wait(predicate) end
+--- Wakes up to `n` waiters (1), in arrival order.
+---@param n? integer
+---@raise DENIED if this task does not hold the lock
+function Condition:notify(n) end
+---@raise DENIED if this task does not hold the lock
+function Condition:notify_all() end
+
+---@param lock? rille.Lock its own by default
+---@return rille.Condition
 function rille.condition(lock) end
 
---- `wait()` gives the index of arrival; `abort()`, `reset()`.
----@param n integer
+---@class rille.Barrier
+local Barrier = {}
+--- Waits until as many as it has parties have called it. A cancelled party withdraws.
+---@async
+---@return integer index order of arrival, from 1
+---@raise BROKEN if it is aborted
+function Barrier:wait() end
+--- Wakes all with BROKEN, as it does those that come later, until `reset`.
+function Barrier:abort() end
+--- Makes it usable again; who waits now gets BROKEN.
+function Barrier:reset() end
+
+---@param n integer parties
+---@return rille.Barrier
 function rille.barrier(n) end
 
 ---@class rille.Channel
 local Channel = {}
+--- Waits for room, or for a receiver if the capacity is 0.
 ---@async
 ---@param v any anything but nil
+---@raise CLOSED
 function Channel:send(v) end
+--- Waits for a value.
 ---@async
 ---@return any # nil once it is closed and empty
 function Channel:recv() end
----@return boolean
+--- Does not wait.
+---@param v any anything but nil
+---@return boolean sent
+---@raise CLOSED
 function Channel:try_send(v) end
----@return any
+--- Does not wait.
+---@return boolean? received true and the value; false if there is none now; nil at the end
+---@return any value
 function Channel:try_recv() end
+--- Receivers drain what is there, unless it is discarded, and then get nil; senders get CLOSED.
 ---@param options? { discard?: boolean }
 function Channel:close(options) end
+---@return boolean
+function Channel:is_closed() end
+--- A case for rille.select.
+---@param v any anything but nil
+---@return rille.Case
+function Channel:sending(v) end
+--- A case for rille.select.
+---@return rille.Case
+function Channel:receiving() end
 
---- A channel between tasks. `for v in channel do` receives until it is closed.
+--- A channel between tasks. `for v in channel do` receives until it is closed; `#channel` is what it holds.
 ---@param capacity? number 0 by default; math.huge for no bound
 ---@return rille.Channel
 function rille.channel(capacity) end
 
 ---@class rille.Future
 local Future = {}
----@param v any
-function Future:set(v) end
+---@param ... any
+---@raise CLOSED if it is done
+function Future:set(...) end
+--- Whoever awaits it raises `err`, the same value.
 ---@param err any
+---@raise CLOSED if it is done
 function Future:fail(err) end
+--- Waits for the values. Repeatable, by any number of tasks.
 ---@async
----@return any
+---@return any ...
+---@raise the error given to `fail`
 function Future:await() end
 ---@return boolean
 function Future:is_done() end
