@@ -434,6 +434,96 @@ describe("a thousand slow clients", function()
   end)
 end)
 
+-- A keep-alive connection that asks and hears one answer at a time.
+local function talk(server)
+  local conn = net.connect("127.0.0.1", server.port)
+  local function ask(path)
+    conn:write("GET " .. path .. " HTTP/1.1\r\nHost: a\r\n\r\n")
+  end
+  local function hear()
+    local head = conn:read_until "\r\n\r\n"
+    return head and conn:read(tonumber(head:match "Content%-Length: (%d+)"))
+  end
+  return conn, ask, hear
+end
+
+describe("workers", function()
+  it("are there for every request while others wait", function()
+    local gate = rille.event()
+    local server <close> = serve(function(request)
+      if request.path == "/wait" then gate:wait() end
+      return request.path
+    end)
+    local conns <close> = setmetatable({}, { __close = function(t) for _, c in ipairs(t) do c[1]:close() end end })
+    for i = 1, 150 do
+      conns[i] = { talk(server) }
+      conns[i][2] "/wait"
+    end
+    assert.matches("/quick$", get(server, "/quick"))
+    gate:set()
+    for i = 1, 150 do assert.equal("/wait", conns[i][3]()) end
+  end)
+
+  it("stay with the connection whose handler spawned something, and end with it", function()
+    local gate, release = rille.event(), rille.event()
+    local server <close> = serve(function(request)
+      if request.path == "/spawn" then
+        rille.spawn(function()
+          gate:wait()
+          error "a child fails"
+        end)
+      elseif request.path == "/wait" then
+        release:wait()
+      end
+      return request.path
+    end)
+    local first <close>, ask, hear = talk(server)
+    ask "/spawn"
+    assert.equal("/spawn", hear())
+    local second <close>, ask_second, hear_second = talk(server)
+    ask_second "/wait"
+    ask "/again"
+    assert.equal("/again", hear())
+    gate:set()
+    assert.is_nil(first:read()) -- as the child's failure is its task's
+    release:set()
+    assert.equal("/wait", hear_second())
+    second:close()
+  end)
+
+  it("whose handle a handler keeps serve nobody else", function()
+    local kept
+    local server <close> = serve(function(request)
+      if request.path == "/keep" then kept = rille.current() end
+      if request.path == "/wait" then rille.sleep(0.02) end
+      return request.path
+    end)
+    local first <close>, ask, hear = talk(server)
+    ask "/keep"
+    assert.equal("/keep", hear())
+    local second <close>, ask_second, hear_second = talk(server)
+    ask_second "/wait"
+    kept:cancel()
+    assert.equal("/wait", hear_second())
+    assert.is_nil(first:read())
+    second:close()
+  end)
+
+  it("go on when one of them was cancelled with its client", function()
+    local server <close> = serve(function(request)
+      if request.path == "/wait" then rille.event():wait() end
+      return request.path
+    end, { limits = { gone_time = 0.01 } })
+    for _ = 1, 20 do
+      local conn <close>, ask = talk(server)
+      ask "/wait"
+      conn:shutdown()
+      assert.is_nil(conn:read())
+    end
+    assert.matches("/quick$", get(server, "/quick"))
+  end)
+end)
+
 describe("a client that stops reading", function()
   it("is nobody's error", function()
     local told = 0

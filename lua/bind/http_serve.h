@@ -5,9 +5,8 @@
 #include "lua/bind/http_request.h"
 #include "runtime/io/http_conn.h"
 
-// The userdata of a connection. User values: its server and its stream.
+// What a connection is to Lua. Its seat frees it, or the server if nobody serves it.
 typedef struct rl_http_box {
-  rl_box box;
   rl_http_owner owner;
   rl_http_conn conn;
   rl_http_request *request;  // being answered
@@ -16,6 +15,32 @@ typedef struct rl_http_box {
   bool failing;  // on_error runs
 } rl_http_box;
 
+// The userdata of a task that serves: of one connection until its end, or, as a worker, of
+// whichever is ready. A worker whose handler has left something in its task (children, a deadline,
+// values, a handle) stays with its connection and ends with it. User value: the server.
+typedef struct rl_http_seat {
+  rl_box box;
+  rl_http_server *server;
+  rl_http_box *at;        // what it serves, or NULL
+  bool own;               // it came for one connection
+  bool spare;             // it is counted among the server's
+  int vars;               // the task's when it came,
+  const rl_scope *scope;  // as is this
+} rl_http_seat;
+
+// User values of a server.
+enum { RL_HTTP_HANDLER = 1, RL_HTTP_ON_ERROR, RL_HTTP_WORK };
+
+// Wraps a stream; takes a reference. NULL: *err says why.
+rl_http_box *rl_http_box_new(rl_http_server *server, rl_stream *stream,
+                             const rl_http_owner_kind *kind, int *err);
+void rl_http_box_free(rl_http_box *b, bool close);
+// Spawns a worker beside the current task: runs the server's third user value. The server is at
+// `index`. May raise.
+void rl_http_hire(lua_State *L, int index, rl_http_server *server);
+// Leaves the seat: what it serves is freed.
+void rl_http_seat_leave(rl_http_seat *seat);
+
 // A C function: calls its third argument with those behind it, and writes what it returns as the
 // answer. Arguments: connection, request, function, arguments...
 int rl_http_exchange(lua_State *L);
@@ -23,8 +48,12 @@ int rl_http_exchange(lua_State *L);
 // An answer of the server's own.
 void rl_http_put_plain(rl_http_box *b, int status, const char *text);
 
-// Serves the connection at index 1 to its end, with the handler at 2 and on_error at 3. The caller
-// is a closure over the metatable of requests. Waits.
-int rl_http_serve(lua_State *L, rl_http_box *b);
+// Serves with the seat at index 1, the handler at 2 and on_error at 3. The caller is a closure over
+// the metatable of requests. Waits. Returns nothing, or RL_HTTP_HANDED and, at the top, a stream
+// that speaks HTTP/2 (of an own seat: true).
+int rl_http_serve(lua_State *L);
+enum { RL_HTTP_HANDED = 1 };
+
+extern const rl_class rl_http_stream_class;
 
 #endif

@@ -1,10 +1,11 @@
-// rille.native.http: the server's hot path. One task serves a connection: it parses a head, calls
-// the handler, writes the answer, and goes on with what has already arrived; answers to pipelined
-// requests leave together.
+// rille.native.http: the server's hot path. A worker takes a connection for which something has
+// come: it parses a head, calls the handler, writes the answer, and goes on with what has already
+// arrived; answers to pipelined requests leave together. A connection that waits has no task.
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/http_serve.h"
 #include "lua/bind/stream.h"
+#include "lua/bind/task.h"
 
 #include <string.h>
 
@@ -12,10 +13,6 @@ typedef struct server_box {
   rl_box box;
   rl_http_server *server;
 } server_box;
-
-// User values: of a server, its handler and on_error; of a connection, its server and its stream.
-enum { SERVER_HANDLER = 1, SERVER_ON_ERROR };
-enum { CONN_SERVER = 1, CONN_STREAM };
 
 static int server_gc(lua_State *L);
 static int server_close(lua_State *L);
@@ -31,13 +28,13 @@ static const luaL_Reg server_methods[] = {
 static const rl_class server_class = {"rille.http.native.Server", sizeof(server_box),
                                       server_methods};
 
-static int conn_gc(lua_State *L);
-static const luaL_Reg conn_methods[] = {{"__gc", conn_gc}, {"__close", conn_gc}, {NULL, NULL}};
-static const rl_class conn_class = {"rille.http.native.Connection", sizeof(rl_http_box),
-                                    conn_methods};
+static int seat_close(lua_State *L);
+static const luaL_Reg seat_methods[] = {
+    {"__gc", seat_close}, {"__close", seat_close}, {NULL, NULL}};
+static const rl_class seat_class = {"rille.http.native.Seat", sizeof(rl_http_seat), seat_methods};
 
 static const luaL_Reg stream_methods[] = {RL_STREAM_METHODS, {NULL, NULL}};
-static const rl_class stream_class = {"rille.http.Stream", sizeof(rl_stream_box), stream_methods};
+const rl_class rl_http_stream_class = {"rille.http.Stream", sizeof(rl_stream_box), stream_methods};
 
 static rl_http_box *box_of(rl_http_owner *owner) {
   return rl_container_of(owner, rl_http_box, owner);
@@ -60,48 +57,90 @@ static void owner_push_stream(rl_http_owner *owner, lua_State *L) {
   c->taken = true;
   rl_http_conn_phase(c, RL_HTTP_NO_PHASE, RL_NEVER);
   c->stream->above = NULL;
-  rl_stream_box *box = rl_object_new(L, &stream_class, 0);
+  rl_stream_box *box = rl_object_new(L, &rl_http_stream_class, 0);
   box->stream = c->stream;
   rl_stream_ref(c->stream);
 }
 
 static const rl_http_owner_kind conn_kind = {11, owner_body, owner_stream, owner_push_stream};
 
-// run(connection): serves it to its end. Upvalue: the metatable of requests.
-static int conn_run(lua_State *L) {
-  rl_http_box *b = rl_check_object(L, 1, &conn_class);
-  lua_settop(L, 1);
-  rl_checkpoint(L);
-  luaL_argcheck(L, b->conn.registered && b->conn.task == NULL, 1, "is served already");
-  b->conn.task = rl_current(L);
-  lua_getiuservalue(L, 1, CONN_SERVER);
-  lua_getiuservalue(L, 2, SERVER_HANDLER);
-  lua_getiuservalue(L, 2, SERVER_ON_ERROR);
-  lua_remove(L, 2);
-  return rl_http_serve(L, b);
+// Serving.
+
+static server_box *check_server(lua_State *L) {
+  server_box *box = rl_check_object(L, 1, &server_class);
+  luaL_argcheck(L, box->server && rl_uvhandle_open(&box->server->handle), 1, "is closed");
+  return box;
 }
 
-static int conn_gc(lua_State *L) {
-  rl_http_box *b = rl_check_object(L, 1, &conn_class);
-  if (b->request) b->request->owner = NULL;
-  rl_http_conn_fini(&b->conn);
+static rl_http_box *new_box(lua_State *L, rl_http_server *server, rl_stream *s) {
+  int err;
+  rl_http_box *b = rl_http_box_new(server, s, &conn_kind, &err);
+  if (!b) rl_stream_raise(L, s, err, "serve");
+  return b;
+}
+
+// adopt(server, stream): the stream is the server's now. True: it needs a worker, see hire.
+static int http_adopt(lua_State *L) {
+  rl_http_server *server = check_server(L)->server;
+  rl_stream *s = rl_check_open_stream(L, 2, "serve");
+  rl_http_box *b = new_box(L, server, s);
+  ((rl_stream_box *)lua_touserdata(L, 2))->stream = NULL;
+  rl_stream_unref(s);
+  rl_http_conn_rest(&b->conn);
+  if (server->draining || s->in_status || rl_stream_len(s) > 0) rl_http_conn_turn(&b->conn);
+  lua_pushboolean(L, server->spare == 0);
+  return 1;
+}
+
+// hire(server): a worker beside the current task.
+static int http_hire(lua_State *L) {
+  rl_http_server *server = check_server(L)->server;
+  rl_checkpoint(L);
+  rl_http_hire(L, 1, server);
   return 0;
 }
 
-// connection(server, stream)
-static int http_connection(lua_State *L) {
-  server_box *server = rl_check_object(L, 1, &server_class);
-  rl_stream *s = rl_check_open_stream(L, 2, "serve");
-  luaL_argcheck(L, server->server && rl_uvhandle_open(&server->server->handle), 1, "is closed");
-  rl_http_box *b = rl_object_new(L, &conn_class, 2);
+// seat(server, stream): for this connection; the stream stays the caller's.
+// seat(server, nil, again): for a worker; `again`: it has failed, and is counted no more.
+static int http_seat(lua_State *L) {
+  rl_http_server *server = check_server(L)->server;
+  rl_stream *s = lua_isnoneornil(L, 2) ? NULL : rl_check_open_stream(L, 2, "serve");
+  rl_checkpoint(L);
+  rl_http_seat *seat = rl_object_new(L, &seat_class, 1);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, CONN_SERVER);
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, CONN_STREAM);
-  b->owner.kind = &conn_kind;
-  int err = rl_http_conn_init(&b->conn, server->server, s, NULL);
-  if (err < 0) return rl_stream_raise(L, s, err, "serve");
+  lua_setiuservalue(L, -2, 1);
+  if (s) seat->at = new_box(L, server, s);
+  if (s) seat->at->conn.task = rl_current(L);
+  seat->server = server;
+  server->refs++;
+  seat->own = s;
+  seat->spare = !s;
+  if (lua_toboolean(L, 3)) server->spare++;
+  seat->vars = rl_state_of(L)->current->vars;
+  seat->scope = rl_current(L)->scope;
   return 1;
+}
+
+// work(seat): serves. Gives a stream that speaks HTTP/2 (true: the seat's own), or nothing.
+static int http_work(lua_State *L) {
+  rl_http_seat *seat = rl_check_object(L, 1, &seat_class);
+  lua_settop(L, 1);
+  rl_checkpoint(L);
+  luaL_argcheck(L, seat->server, 1, "is closed");
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, 2, RL_HTTP_HANDLER);
+  lua_getiuservalue(L, 2, RL_HTTP_ON_ERROR);
+  lua_remove(L, 2);
+  return rl_http_serve(L);
+}
+
+static int seat_close(lua_State *L) {
+  rl_http_seat *seat = rl_check_object(L, 1, &seat_class);
+  if (!seat->server) return 0;
+  rl_http_seat_leave(seat);
+  rl_http_server_unref(seat->server);
+  seat->server = NULL;
+  return 0;
 }
 
 // Servers.
@@ -114,14 +153,14 @@ static uint32_t count(lua_State *L, const char *name, lua_Integer high, lua_Inte
   return (uint32_t)rl_option_integer(L, 3, name, 1, high, otherwise);
 }
 
-// server(handler, on_error, limits)
+// server(handler, on_error, limits, work): `work` is what a worker runs.
 static int http_server(lua_State *L) {
   static const char *const names[] = {"line",      "head",      "fields",    "body",
                                       "head_time", "idle_time", "body_time", "write_time",
                                       "gone_time", NULL};
   int err;
   luaL_checkany(L, 1);
-  lua_settop(L, 3);
+  lua_settop(L, 4);
   rl_check_options(L, 3, names);
   rl_http_limits limits = {
       .head = {.line = count(L, "line", RL_HTTP1_HEAD_MAX, 8192),
@@ -134,13 +173,25 @@ static int http_server(lua_State *L) {
       .write_time = seconds(L, "write_time", 30),
       .gone_time = seconds(L, "gone_time", 1),
   };
-  server_box *box = rl_object_new(L, &server_class, 2);
+  server_box *box = rl_object_new(L, &server_class, 3);
   lua_pushvalue(L, 1);
-  lua_setiuservalue(L, -2, SERVER_HANDLER);
+  lua_setiuservalue(L, -2, RL_HTTP_HANDLER);
   lua_pushvalue(L, 2);
-  lua_setiuservalue(L, -2, SERVER_ON_ERROR);
+  lua_setiuservalue(L, -2, RL_HTTP_ON_ERROR);
+  lua_pushvalue(L, 4);
+  lua_setiuservalue(L, -2, RL_HTTP_WORK);
   box->server = rl_http_server_new(&rl_state_of(L)->loop, &limits, &err);
   return box->server ? 1 : rl_raise_sys(L, err, "serve", NULL, NULL);
+}
+
+// Closes, with the connections that nobody serves.
+static void close_server(rl_http_server *server) {
+  rl_http_server_close(server);
+  for (rl_link *l = server->conns.next, *next; l != &server->conns; l = next) {
+    next = l->next;
+    rl_http_conn *c = rl_container_of(l, rl_http_conn, link);
+    if (!c->task) rl_http_box_free(rl_container_of(c, rl_http_box, conn), true);
+  }
 }
 
 static int server_gc(lua_State *L) {
@@ -148,14 +199,14 @@ static int server_gc(lua_State *L) {
   rl_http_server *server = box->server;
   box->server = NULL;
   if (!server) return 0;
-  rl_http_server_close(server);
+  close_server(server);
   rl_http_server_unref(server);
   return 0;
 }
 
 static int server_close(lua_State *L) {
   server_box *box = rl_check_object(L, 1, &server_class);
-  if (box->server) rl_http_server_close(box->server);
+  if (box->server) close_server(box->server);
   return 0;
 }
 
@@ -247,23 +298,22 @@ static int http_take(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"server", http_server},   {"connection", http_connection},
-    {"decode", http_decode},   {"pairs", http_pairs},
-    {"date", http_date},       {"read_date", http_read_date},
-    {"reason", http_reason},   {"take", http_take},
-    {"failure", http_failure}, {NULL, NULL},
+    {"server", http_server}, {"adopt", http_adopt},         {"hire", http_hire},
+    {"seat", http_seat},     {"decode", http_decode},       {"pairs", http_pairs},
+    {"date", http_date},     {"read_date", http_read_date}, {"reason", http_reason},
+    {"take", http_take},     {"failure", http_failure},     {NULL, NULL},
 };
 
 int rl_open_http(lua_State *L);
 int rl_open_http(lua_State *L) {
   rl_class_open(L, &server_class);
-  rl_class_open(L, &conn_class);
-  rl_class_open(L, &stream_class);
+  rl_class_open(L, &seat_class);
+  rl_class_open(L, &rl_http_stream_class);
   luaL_newlib(L, functions);
   rl_http_request_open(L);
   lua_getfield(L, -1, "methods");
   lua_setfield(L, -3, "request");
-  lua_pushcclosure(L, conn_run, 1);
-  lua_setfield(L, -2, "run");
+  lua_pushcclosure(L, http_work, 1);
+  lua_setfield(L, -2, "work");
   return 1;
 }

@@ -32,6 +32,9 @@ static void expire(rl_http_conn *c) {
     if (rl_op_pending(&c->stream->writer)) rl_op_finish(&c->stream->writer, RL_TIMEOUT);
   } else if (rl_op_pending(&c->op)) {
     rl_op_finish(&c->op, RL_TIMEOUT);
+  } else if (!c->task && !rl_link_linked(&c->turn)) {
+    c->expired = true;
+    rl_http_conn_turn(c);
   }
 }
 
@@ -62,6 +65,7 @@ static void on_in(rl_stream_above *above) {
     rl_op_finish(&c->op, 0);
     return;
   }
+  if (!c->task) rl_http_conn_turn(c);
   if (!c->serving) return;
   int status = c->stream->in_status;
   if (c->body && rl_op_pending(&c->body->s.reader)) {
@@ -86,6 +90,7 @@ int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream
   c->task = task;
   c->above = (rl_stream_above){on_in, on_out};
   rl_link_init(&c->unflushed);
+  rl_link_init(&c->turn);
   rl_op_init(&c->op, &wait_kind);
   rl_timer_init(&c->timer, on_timer);
   rl_buf_init(&c->out);
@@ -110,8 +115,10 @@ void rl_http_conn_fini(rl_http_conn *c) {
   rl_loop_timer_stop(c->server->loop, &c->timer);
   rl_link_remove(&c->link);
   rl_link_remove(&c->unflushed);
+  rl_link_remove(&c->turn);
   rl_buf_fini(&c->out);
   rl_stream_unref(c->stream);
+  if (rl_http_server_over(c->server)) rl_lot_wake_all(&c->server->parked, 0);
   rl_http_server_unref(c->server);
 }
 
@@ -122,7 +129,8 @@ int rl_http_conn_parse(rl_http_conn *c, rl_http1_field *fields) {
                                 &c->head, fields);
 }
 
-void rl_http_conn_wait(rl_http_conn *c) {
+// The deadline for what a connection waits for between two exchanges.
+static void start_waiting(rl_http_conn *c) {
   const rl_http_limits *limits = &c->server->limits;
   bool begun = rl_stream_len(c->stream) > 0 || c->fresh;
   if (begun && c->phase != RL_HTTP_HEAD) {
@@ -130,6 +138,10 @@ void rl_http_conn_wait(rl_http_conn *c) {
   } else if (!begun && c->phase != RL_HTTP_IDLE) {
     rl_http_conn_phase(c, RL_HTTP_IDLE, limits->idle_time);
   }
+}
+
+void rl_http_conn_wait(rl_http_conn *c) {
+  start_waiting(c);
   rl_op_begin(&c->op, c->task);
   if (c->server->draining && rl_stream_len(c->stream) == 0) {
     rl_op_finish(&c->op, RL_CLOSED);
@@ -138,6 +150,25 @@ void rl_http_conn_wait(rl_http_conn *c) {
   } else {
     c->stream->kind->pull(c->stream);
   }
+}
+
+void rl_http_conn_turn(rl_http_conn *c) {
+  if (rl_link_linked(&c->turn)) return;
+  rl_list_push(&c->server->ready, &c->turn);
+  rl_http_server_call(c->server);
+}
+
+void rl_http_conn_rest(rl_http_conn *c) {
+  RL_CHECK(rl_buf_len(&c->out) == 0);
+  start_waiting(c);
+  c->task = NULL;
+  if (c->server->out.cap == 0) {
+    c->server->out = c->out;
+    rl_buf_init(&c->out);
+  } else {
+    rl_buf_fini(&c->out);
+  }
+  c->stream->kind->pull(c->stream);
 }
 
 void rl_http_conn_start(rl_http_conn *c, size_t size) {
@@ -150,6 +181,10 @@ void rl_http_conn_start(rl_http_conn *c, size_t size) {
   c->continue_due = c->head.expects_continue && !c->body_done;
   c->last |= !c->head.keep_alive;
   c->serving = true;
+  if (c->out.cap == 0) {
+    c->out = c->server->out;
+    rl_buf_init(&c->server->out);
+  }
   c->fresh = c->committed = false;
   c->server->requests++;
   rl_http_conn_phase(c, RL_HTTP_NO_PHASE, RL_NEVER);

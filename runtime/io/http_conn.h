@@ -1,9 +1,13 @@
 // The server's side of an HTTP/1 connection on any stream: heads and bodies inward, answers
 // outward, deadlines, draining. It serves one exchange after the other; what answers is above.
 // Loop thread only.
+//
+// A connection that waits for a request needs no task. When something has come, it takes its turn:
+// it joins server->ready, and a spare worker, a task parked in server->parked, is called.
 #ifndef RL_IO_HTTP_CONN_H
 #define RL_IO_HTTP_CONN_H
 
+#include "runtime/core/lot.h"
 #include "runtime/core/task.h"
 #include "runtime/io/handle.h"
 #include "runtime/io/stream.h"
@@ -31,6 +35,11 @@ typedef struct rl_http_server {
   rl_http_limits limits;
   rl_list conns;
   rl_list unflushed;  // connections with answers to send before the next poll
+  rl_list ready;      // connections for which something has come, in its order
+  rl_lot parked;      // workers with nothing to do
+  uint32_t spare;     // these, and those on their way to `ready`
+  bool called;        // one of `parked` was woken and has not run yet
+  rl_buf out;         // a buffer for the next who answers
   uv_prepare_t prepare;
   rl_uvhandle handle;
   int64_t date_second;
@@ -48,6 +57,9 @@ void rl_http_server_unref(rl_http_server *server);
 void rl_http_server_drain(rl_http_server *server);
 // No connection will be made; drains.
 void rl_http_server_close(rl_http_server *server);
+// A spare worker is called if one is parked. Wakes all once nothing is left to do for ever.
+void rl_http_server_call(rl_http_server *server);
+bool rl_http_server_over(const rl_http_server *server);
 // The Date field's value now, RL_HTTP_DATE_LEN bytes.
 const char *rl_http_server_date(rl_http_server *server);
 
@@ -68,8 +80,9 @@ typedef struct rl_http_conn {
   rl_stream_above above;
   rl_link link;       // in server->conns
   rl_link unflushed;  // in server->unflushed
+  rl_link turn;       // in server->ready
   rl_op op;           // the wait for bytes of a head, or of what is read away
-  rl_task *task;      // that serves it
+  rl_task *task;      // that serves it, or NULL
   rl_timer timer;
   uint64_t armed;  // when the timer fires
   uint64_t due;    // when the phase must be over
@@ -87,7 +100,8 @@ typedef struct rl_http_conn {
   bool last;          // no exchange follows
   bool taken;         // the stream belongs to somebody else
   bool registered;
-  bool fresh;  // no head has come yet
+  bool fresh;    // no head has come yet
+  bool expired;  // its time was over while it rested
   bool flushing;
   bool lost;       // the client takes no more
   bool committed;  // a part of the answer may be on its way
@@ -101,7 +115,10 @@ void rl_http_conn_fini(rl_http_conn *c);
 
 // Parses the next head at the front of c->stream->in; as rl_http1_parse_request.
 int rl_http_conn_parse(rl_http_conn *c, rl_http1_field *fields);
-// Begins to wait for more of a head on c->op. Its status: 0, RL_TIMEOUT, RL_CLOSED (draining).
+// Waits for more of a head without a task. Its turn comes with bytes, the end, or the deadline.
+void rl_http_conn_rest(rl_http_conn *c);
+void rl_http_conn_turn(rl_http_conn *c);
+// Begins to wait for the same on c->op. Its status: 0, RL_TIMEOUT, RL_CLOSED (draining).
 void rl_http_conn_wait(rl_http_conn *c);
 // True: the client's side has ended and all of it has been parsed.
 static inline bool rl_http_conn_ended(const rl_http_conn *c) { return c->stream->in_status < 0; }

@@ -24,6 +24,8 @@ rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits, 
   server->limits = *limits;
   rl_link_init(&server->conns);
   rl_link_init(&server->unflushed);
+  rl_link_init(&server->ready);
+  rl_lot_init(&server->parked);
   *err = uv_prepare_init(loop->uv, &server->prepare);
   if (*err < 0) {
     free(server);
@@ -38,7 +40,17 @@ rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits, 
 
 void rl_http_server_unref(rl_http_server *server) {
   RL_CHECK(server->refs > 0);
-  if (--server->refs == 0) free(server);
+  if (--server->refs) return;
+  rl_buf_fini(&server->out);
+  free(server);
+}
+
+void rl_http_server_call(rl_http_server *server) {
+  if (!server->called) server->called = rl_lot_wake(&server->parked, 0) > 0;
+}
+
+bool rl_http_server_over(const rl_http_server *server) {
+  return server->draining && rl_list_empty(&server->conns);
 }
 
 void rl_http_server_drain(rl_http_server *server) {
@@ -46,8 +58,11 @@ void rl_http_server_drain(rl_http_server *server) {
   for (rl_link *l = server->conns.next; l != &server->conns; l = l->next) {
     rl_http_conn *c = rl_container_of(l, rl_http_conn, link);
     bool idle = !c->last && c->body_done && rl_stream_len(c->stream) == 0;
-    if (idle && rl_op_pending(&c->op)) rl_op_finish(&c->op, RL_CLOSED);
+    if (!idle) continue;
+    if (rl_op_pending(&c->op)) rl_op_finish(&c->op, RL_CLOSED);
+    if (!c->task) rl_http_conn_turn(c);
   }
+  if (rl_http_server_over(server)) rl_lot_wake_all(&server->parked, 0);
 }
 
 void rl_http_server_close(rl_http_server *server) {

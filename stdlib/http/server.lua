@@ -85,6 +85,7 @@ function Server:_secure(stream)
   return wrapped, wrapped:alpn()
 end
 
+-- A connection with a task of its own, from its beginning to its end.
 function Server:_connection(stream)
   local _raw <close> = stream
   local protocol
@@ -95,10 +96,45 @@ function Server:_connection(stream)
   end
   local _secured <close> = stream
   if protocol ~= "h2" then
-    local conn <close> = native.connection(self._native, stream)
-    protocol = native.run(conn)
+    local seat <close> = native.seat(self._native, stream)
+    protocol = native.work(seat) and "h2"
   end
   if protocol == "h2" then require("rille.http.h2").serve(self, stream, self._limits) end
+end
+
+-- The group is for what handlers spawn: its failure is not the server's.
+local function work(self, again)
+  return rille.group(function()
+    local seat <close> = native.seat(self._native, nil, again)
+    return native.work(seat)
+  end)
+end
+
+-- A worker: serves whichever connection is ready.
+function Server:_work()
+  local ok, stream = pcall(work, self)
+  while not ok do
+    self:_report(stream)
+    ok, stream = pcall(work, self, true)
+  end
+  if not stream then return end
+  local _ <close> = stream
+  local served, err = pcall(require("rille.http.h2").serve, self, stream, self._limits)
+  if not served then self:_report(err) end
+end
+
+-- Gives a connection to the workers, or a task of its own where more than requests has to be waited for.
+function Server:_begin(group, stream, room)
+  if not self._unix then stream:set { nodelay = true } end
+  if not room and not self._tls then
+    if native.adopt(self._native, stream) then group:spawn(native.hire, self._native) end
+    return
+  end
+  group:spawn(function()
+    local served, err = pcall(rille.group, function() self:_connection(stream) end)
+    if room then room:release() end
+    if not served then self:_report(err) end
+  end)
 end
 
 function Server:_accept(group)
@@ -108,12 +144,7 @@ function Server:_accept(group)
     if room then room:acquire() end
     local ok, stream = pcall(self._listener.accept, self._listener)
     if ok then
-      if not self._unix then stream:set { nodelay = true } end
-      group:spawn(function()
-        local served, err = pcall(self._connection, self, stream)
-        if room then room:release() end
-        if not served then self:_report(err) end
-      end)
+      self:_begin(group, stream, room)
     elseif self._stopping or stream.code == "CLOSED" then
       return
     else
@@ -194,8 +225,9 @@ function server.serve(options)
     require("rille.tls").check(tls)
   end
   local limits, handshake = split_limits(options.limits)
-  local self = setmetatable({
-    _native = native.server(handler, options.on_error, limits),
+  local self
+  self = setmetatable({
+    _native = native.server(handler, options.on_error, limits, function() self:_work() end),
     _handler = handler, _on_error = options.on_error, _limits = limits, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
     _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),
