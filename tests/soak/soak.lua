@@ -215,6 +215,11 @@ local function soak()
     tell(looks[#looks])
   end
 
+  for _ = 1, 5 do -- the last connections may take a moment to close
+    if looks[#looks].files == looks[1].files then break end
+    looks[#looks] = look(server.pid)
+  end
+
   for _, name in ipairs(keys(by_kind)) do io.write(("%s %d  "):format(name, by_kind[name])) end
   local grown, left = slope(looks), looks[#looks].files - looks[1].files
   print(("\n%d requests in %.0f s: %+.2f MiB per million, %+d descriptors"):format(done, rille.now() - began,
