@@ -260,6 +260,36 @@ describe("cancellation", function()
     assert.equal("item", got)
   end)
 
+  it("comes second to whatever has been handed over", function()
+    local event, lock, semaphore = rille.event(), rille.lock(), rille.semaphore(1)
+    local future, barrier, channel = rille.future(), rille.barrier(2), rille.channel()
+    lock:acquire()
+    semaphore:acquire()
+    for name, pair in pairs {
+      event = { function() event:wait() end, function() event:set() end },
+      lock = { function() lock:with(function() end) end, function() lock:release() end },
+      semaphore = { function() semaphore:acquire():release() end, function() semaphore:release() end },
+      future = { function() future:await() end, function() future:set() end },
+      barrier = { function() barrier:wait() end, function() barrier:wait() end },
+      send = { function() channel:send(1) end, function() channel:recv() end },
+      select = { function() rille.select { channel:receiving() } end, function() channel:send(1) end },
+    } do
+      local wait, wake = pair[1], pair[2]
+      local got = 0
+      local t = rille.spawn(function()
+        wait()
+        got = 1
+        rille.yield()
+        got = 2
+      end)
+      rille.yield()
+      wake()
+      t:cancel()
+      assert.equal("CANCELLED", code_of(t.await, t), name)
+      assert.equal(1, got, name)
+    end
+  end)
+
   it("twice, of a finished task, of oneself and of a parent is defined", function()
     local t = rille.spawn(rille.sleep, 10)
     rille.yield()
@@ -439,6 +469,29 @@ describe("deadlines", function()
   it("of move_on_after say whether the body completed", function()
     assert.same({ false }, { rille.move_on_after(1, rille.sleep, 2) })
     assert.same({ true, "v" }, { rille.move_on_after(1, function() return "v" end) })
+  end)
+
+  it("can be moved, before they have passed", function()
+    local t0 = rille.now()
+    assert.equal("TIMEOUT", code_of(function()
+      local d <close> = rille.deadline(1)
+      rille.sleep(0.5)
+      d:reschedule(2)
+      rille.sleep(10)
+    end))
+    assert.near(2.5, rille.now() - t0, 1e-6)
+    assert.equal("TIMEOUT", code_of(function()
+      local d <close> = rille.deadline(100)
+      d:reschedule(0)
+      rille.yield()
+    end))
+  end)
+
+  it("of zero let a body that does not wait complete", function()
+    assert.equal("value", rille.timeout(0, function() return "value" end))
+    assert.equal("TIMEOUT", code_of(rille.timeout, 0, rille.yield))
+    assert.same({ true, nil, 2, n = 3 }, table.pack(rille.move_on_after(0, function() return nil, 2 end)))
+    assert.same({ false, n = 1 }, table.pack(rille.move_on_after(0, rille.sleep, 1)))
   end)
 
   it("cover the rest of a block", function()

@@ -66,6 +66,26 @@ describe("combinators:", function()
     assert.has_error(function() rille.gather(function() end, 42) end)
   end)
 
+  it("gather settles with tasks that were cancelled, or stand in it twice", function()
+    local t, u = rille.spawn(rille.sleep, 10), rille.spawn(after(1, "u"))
+    t:cancel()
+    local list = rille.gather { t, u, u, settle = true }
+    assert.equal("CANCELLED", list[1].error.code)
+    assert.equal("u", list[2].value)
+    assert.equal("u", list[3].value)
+    assert.same({ n = 0 }, rille.gather { settle = true })
+  end)
+
+  it("gather passes a cancel on to the tasks in it", function()
+    local t = rille.async(after(10))()
+    local g = rille.async(function() rille.gather(t) end)()
+    rille.sleep(1)
+    g:cancel()
+    assert.is_false((pcall(g.await, g)))
+    assert.equal("done", t:status())
+    assert.equal("CANCELLED", select(2, pcall(t.await, t)).code)
+  end)
+
   it("gather waits inside children that a cancel ends", function()
     local t = rille.spawn(function() rille.gather(after(10), after(20)) end)
     rille.sleep(1)
@@ -148,6 +168,17 @@ describe("combinators:", function()
       if t ~= slow then break end
     end
     assert.equal("done", slow:status())
+  end)
+
+  it("as_completed joins the rest also when the loop fails or is cancelled", function()
+    for _, leave in ipairs { function() error("left", 0) end, function() rille.current():cancel() rille.yield() end } do
+      local rest = rille.spawn(after(10))
+      local t = rille.async(function()
+        for _ in rille.as_completed { rille.spawn(after(0)), rest } do leave() end
+      end)()
+      assert.is_false((pcall(t.await, t)))
+      assert.equal("done", rest:status())
+    end
   end)
 
   it("map bounds its concurrency and keeps order", function()
@@ -305,6 +336,28 @@ describe("combinators:", function()
       assert.is_false((a:try_recv()))
       assert.is_false((b:try_recv()))
     end)
+  end)
+
+  it("select pairs two selects, and never a task with itself", function()
+    local ch = rille.channel()
+    assert.equal(3, (rille.select { ch:sending(1), ch:receiving(), rille.after(1) }))
+    local sent, got = rille.gather(
+      function() return (rille.select { rille.after(9), ch:sending("v") }) end,
+      function() return { rille.select { ch:receiving(), rille.after(9) } } end
+    )
+    assert.equal(2, sent)
+    assert.same({ 1, "v" }, got)
+  end)
+
+  it("select takes the end of a channel as ready", function()
+    local ch = rille.channel()
+    rille.spawn(function()
+      rille.sleep(1)
+      ch:close()
+    end)
+    assert.same({ 1, nil, n = 2 }, table.pack(rille.select { ch:receiving(), rille.after(9) }))
+    assert.same({ 1, nil, n = 2 }, table.pack(rille.select { ch:receiving() }))
+    assert.equal("CLOSED", select(2, pcall(rille.select, { ch:sending(1) })).code)
   end)
 
   it("select is fair between ready cases", function()

@@ -61,6 +61,35 @@ describe("scheduling", function()
     assert.same({ 2, 4, 6, 3, 1, 5 }, order)
   end)
 
+  it("gives each operation that is ready at once a budget", function()
+    local event, lock, semaphore = rille.event(), rille.lock(), rille.semaphore(1)
+    local future, rwlock, channel = rille.future(), rille.rwlock(), rille.channel(1)
+    event:set()
+    future:set()
+    for name, operation in pairs {
+      event = function() event:wait() end,
+      lock = function() lock:with(function() end) end,
+      semaphore = function() semaphore:acquire():release() end,
+      future = function() future:await() end,
+      rwlock = function() rwlock:write():release() end,
+      channel = function() channel:send(1) channel:recv() end,
+      select = function() rille.select { channel:sending(1) } rille.select { channel:receiving() } end,
+    } do
+      local turns = 0
+      local t = rille.spawn(function()
+        while true do
+          turns = turns + 1
+          rille.yield()
+        end
+      end)
+      for _ = 1, 2000 do
+        operation()
+      end
+      t:cancel()
+      assert.is_true(turns > 2, name)
+    end
+  end)
+
   it("does not let scopes that wait for nothing starve others", function()
     for _, call in ipairs { rille.group, rille.gather, function(f) rille.timeout(1, f) end } do
       local turns = 0

@@ -175,6 +175,34 @@ describe("rwlock", function()
   end)
 end)
 
+describe("rwlock's queue", function()
+  virtual()
+
+  it("keeps its order when a writer leaves it under a writer, or before another", function()
+    local rw, order = rille.rwlock(), {}
+    local function queue(name, how)
+      local t = rille.spawn(function()
+        local _ <close> = how(rw)
+        order[#order + 1] = name
+        rille.sleep(1)
+      end)
+      rille.yield()
+      return t
+    end
+    local held = rw:write()
+    local quits = queue("quits", rw.write)
+    queue("reader", rw.read)
+    queue("writer", rw.write)
+    quits:cancel()
+    rille.sleep(1)
+    assert.same({}, order)
+    held:release()
+    rille.sleep(3)
+    assert.same({ "reader", "writer" }, order)
+    assert.equal("DENIED", code_of(held.release, held))
+  end)
+end)
+
 describe("semaphore", function()
   virtual()
 

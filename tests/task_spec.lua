@@ -84,6 +84,41 @@ describe("tasks", function()
     assert.is_nil(seen.body)
   end)
 
+  it("raise the very value, of any type, through awaits and scopes", function()
+    for _, value in ipairs { 1, 1.5, true, false, "text", print, {}, coroutine.create(print) } do
+      local ok, err = pcall(rille.group, function(g)
+        g:spawn(function()
+          rille.timeout(1, rille.gather, function()
+            rille.map({ 1 }, function() rille.shield(error, value, 0) end)
+          end)
+        end)
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(value, err))
+      local t = rille.async(error)(value, 0)
+      for _ = 1, 3 do
+        local previous = t
+        t = rille.async(function() return previous:await() end)()
+      end
+      ok, err = pcall(t.await, t)
+      assert.is_false(ok)
+      assert.is_true(rawequal(value, err))
+    end
+    assert.same({ false, n = 2 }, table.pack(pcall(rille.group, function(g) g:spawn(error) end)))
+  end)
+
+  it("go on when nobody holds their handle", function()
+    local ended
+    rille.spawn(function()
+      rille.sleep(1)
+      ended = true
+    end)
+    collectgarbage()
+    collectgarbage()
+    rille.sleep(2)
+    assert.is_true(ended)
+  end)
+
   it("are not done before their children", function()
     local states = {}
     local t

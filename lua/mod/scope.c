@@ -75,10 +75,10 @@ static int scope_group(lua_State *L) {
 
 // Timeouts.
 
-// What is over at the same time as a deadline has completed before it.
+// What is over at the same time as a deadline has completed before it. One of 0 has passed.
 static uint64_t after(lua_State *L, uint64_t ns) {
-  uint64_t due = rl_loop_after(&rl_state_of(L)->loop, ns);
-  return due == RL_NEVER ? due : due + 1;
+  rl_loop *loop = &rl_state_of(L)->loop;
+  return ns == 0 ? rl_loop_now(loop) : rl_loop_after(loop, ns == RL_NEVER ? ns : ns + 1);
 }
 
 static int call_until(lua_State *L, rl_body body) {
