@@ -52,6 +52,28 @@ describe("a stream's read", function()
     assert.is_nil(s:read())
   end)
 
+  it("gives strings that last, whatever size arrives and is collected meanwhile", function()
+    local a, b = pair()
+    local sent, got = {}, {}
+    for i, size in ipairs { 1, 2047, 2048, 16359, 16384, 18407, 18408, 16384, 65511, 65512, 200000, 16384, 3 } do
+      sent[i] = string.char(64 + i):rep(size)
+      rille.gather(function() a:write(sent[i]) end, function()
+        local left = size
+        while left > 0 do
+          local piece = b:read()
+          got[#got + 1], left = piece, left - #piece
+          collectgarbage()
+        end
+      end)
+    end
+    assert.is_true(table.concat(got) == table.concat(sent))
+    local by_text = {}
+    for i, piece in ipairs(got) do by_text[piece .. ""] = i end
+    for i, piece in ipairs(got) do assert.is_true(by_text[piece] >= i) end
+    a:close()
+    b:close()
+  end)
+
   it("counts bytes, and gives fewer only at the end", function()
     local s <close> = holding("ab", "cd", "e")
     assert.equal("abc", s:read(3))

@@ -1,12 +1,22 @@
 // Taking lines, counts, numerals and the rest out of a stream's bytes.
 #include "lua/bind/format.h"
 
+#include "lua/bind/gift.h"
+
 #include <ctype.h>
 #include <string.h>
 
 enum { NUMERAL_MAX = 200 };  // characters, as in io
 
 static int give(lua_State *L, rl_stream *s, size_t n, size_t skip) {
+  if (n == rl_stream_len(s) && rl_gift_fits(rl_state_of(L), s->in.cap, n)) {
+    size_t size = s->in.cap;
+    char *block = rl_stream_take_block(s);
+    if (block) {
+      rl_push_block(L, block, size, n);
+      return 1;
+    }
+  }
   lua_pushlstring(L, rl_stream_len(s) ? rl_buf_head(&s->in) : "",
                   n);  // may raise: nothing is taken yet
   if (n + skip) rl_stream_consume(s, n + skip);

@@ -2,6 +2,8 @@
 #include "lua/bind/state.h"
 
 #include "lua/bind/error.h"
+#include "lua/bind/gift.h"
+#include "lua/bind/pace.h"
 #include "lua/bind/resume.h"
 #include "lua/bind/task.h"
 #include "lua/bind/trace.h"
@@ -33,6 +35,11 @@ static bool over_limit(rl_state *st, size_t more) {
   return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
 }
 
+static void set_watermark(rl_state *st) {
+  st->watermark = st->memory_limit ? st->memory_limit : SIZE_MAX;
+  if (st->cycle_ended || st->fail_in) st->watermark = 0;
+}
+
 static void *refuse(rl_state *st) {
   if (st->refused && st->limit_hit) st->limit_hit(st);
   st->refused = true;
@@ -41,11 +48,17 @@ static void *refuse(rl_state *st) {
 
 static void *allocate(void *ud, void *block, size_t old_size, size_t new_size) {
   rl_state *st = ud;
-  if (!block) old_size = 0;
-  if (new_size > old_size && over_limit(st, new_size - old_size)) return refuse(st);
-  st->refused = st->refused && new_size <= old_size;
   void *fresh = NULL;
-  if (st->alloc) {
+  if (!block) old_size = 0;
+  if (new_size > old_size && RL_UNLIKELY(st->memory + new_size - old_size > st->watermark)) {
+    if (st->cycle_ended) rl_pace_set(st);
+    set_watermark(st);
+    if (over_limit(st, new_size - old_size)) return refuse(st);
+    fresh = rl_gift_take(st, block, new_size);
+  }
+  st->refused = st->refused && new_size <= old_size;
+  if (RL_UNLIKELY(fresh)) {
+  } else if (st->alloc) {
     fresh = st->alloc(st->alloc_ud, block, old_size, new_size);
   } else if (new_size == 0) {
     rl_slab_free(&st->loop.slab, block, old_size);
@@ -81,6 +94,8 @@ static int plain_table(lua_State *L) {
 static int open_libraries(lua_State *L) {
   rl_state *st = rl_state_of(L);
   luaL_openlibs(L);
+  rl_pace_open(L);
+  rl_gift_open(L);
   rl_coroutine_open(L);
   rl_error_open(L);
   rl_class_open(L, &rl_task_class);
@@ -108,6 +123,7 @@ static void set_seed(rl_state *st) {
 #if defined(RILLE_STRESS)
   const char *fail = getenv("RILLE_FAIL_ALLOC");  // the n-th allocation of a script fails
   if (fail) st->fail_in = strtoull(fail, NULL, 10) + 1;
+  set_watermark(st);
 #endif
 }
 
@@ -141,6 +157,7 @@ int rl_state_init(rl_state *st, const rl_state_options *o) {
   st->alloc = o->alloc;
   st->alloc_ud = o->alloc_ud;
   st->memory_limit = o->memory_limit;
+  set_watermark(st);
   err = rl_pool_init(&st->cpu, &st->loop, o->pool_threads);
   if (err == 0) err = open_scopes(st);
   if (err == 0) err = open_lua(st, o->no_env);

@@ -53,18 +53,19 @@ struct rl_state {
   rl_co *pool;           // coroutines to use again
   int pool_count;
   rl_ids anchors, slots;
-  int cos, handles;      // registry references: coroutines by anchor; task handles by slot (weak)
-  int names;             // registry reference: task handle -> name (weak keys)
-  int task_class;        // registry reference: the metatable of task handles
-  int errors;            // registry reference: the metatable of error objects
-  int suppressed;        // registry reference: error -> list of suppressed ones (weak keys)
-  int traces;            // registry reference: error -> traceback (weak keys)
-  int plain_traces;      // entries of it whose keys are plain values
-  int plain_suppressed;  // the same of `suppressed`, since they were forgotten last
-  int transit;           // registry reference: the error that was raised again last, or 0
-  bool transit_task;     // it came from another task, with its trace complete
-  bool transit_awaited;  // and who awaited that task got it: not a failure of its own
-  lua_State *transit_from;  // the coroutine it was raised in
+  int cos, handles;  // registry references: coroutines by anchor; task handles by slot (weak)
+  int names;         // registry reference: task handle -> name (weak keys)
+  int task_class;    // registry reference: the metatable of task handles
+  const void *stream_class;  // the class of the stream that was looked at last
+  int errors;                // registry reference: the metatable of error objects
+  int suppressed;            // registry reference: error -> list of suppressed ones (weak keys)
+  int traces;                // registry reference: error -> traceback (weak keys)
+  int plain_traces;          // entries of it whose keys are plain values
+  int plain_suppressed;      // the same of `suppressed`, since they were forgotten last
+  int transit;               // registry reference: the error that was raised again last, or 0
+  bool transit_task;         // it came from another task, with its trace complete
+  bool transit_awaited;      // and who awaited that task got it: not a failure of its own
+  lua_State *transit_from;   // the coroutine it was raised in
   int unclaimed;  // registry reference: scope -> handles of failed tasks nobody has awaited yet
   int orphans;    // registry reference: list of failed detached tasks, reported at the end of the
                   // tick
@@ -78,6 +79,13 @@ struct rl_state {
   struct rl_sites *sites;       // interned FILE:LINE
   rl_pool cpu;                  // threads for CPU work; none starts before the first job
   size_t memory, memory_limit;  // bytes allocated by Lua; 0: no limit
+  size_t watermark;             // an allocation beyond it is looked at more closely
+  size_t live;                  // bytes left by the last cycle of the collector
+  bool cycle_ended;             // and the next is not paced yet (lua/bind/pace.h)
+  int pause;                    // of the collector, as we have set it last
+  bool gifts;                   // Lua's strings can be made of blocks (lua/bind/gift.h)
+  void *gift;                   // a block for the next allocation, or NULL
+  size_t gift_size;             // which is of that many bytes
   uint64_t fail_in;             // stress build: the allocation that fails, counted down; 0: none
   int critical;  // > 0 while the scheduler itself uses Lua: no limit makes an allocation fail then
   bool refused;  // the last growth was refused: Lua collects, and tries once more

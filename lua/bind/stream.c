@@ -9,28 +9,22 @@
 #include <string.h>
 
 enum { PIECES = 64 };  // handed to one send
-enum { KNOWN = 1 };    // true in the metatable of a stream that was looked at before
-
-// Whether the metatable at the top is a stream's; then it says so in a place that is faster to look
-// at.
-static bool mark_known(lua_State *L) {
+static bool is_stream_class(lua_State *L, int index) {
+  if (!lua_getmetatable(L, index)) return false;
   lua_getfield(L, -1, "__stream");
   bool is = !lua_isnil(L, -1);
-  lua_pop(L, 1);
-  if (!is) return false;
-  lua_pushboolean(L, 1);
-  lua_rawseti(L, -2, KNOWN);
-  return true;
+  lua_pop(L, 2);
+  return is;
 }
 
 rl_stream *rl_test_stream(lua_State *L, int index) {
   rl_stream_box *box = lua_touserdata(L, index);
-  if (!box || !lua_getmetatable(L, index)) return NULL;
-  bool known = lua_rawgeti(L, -1, KNOWN) == LUA_TBOOLEAN;
-  lua_pop(L, 1);
-  bool is = known || mark_known(L);
-  lua_pop(L, 1);
-  return is ? box->stream : NULL;
+  if (!box || lua_rawlen(L, index) < sizeof *box) return NULL;  // light ones have no length
+  rl_state *st = rl_state_of(L);
+  if (box->box.class == st->stream_class && st->stream_class) return box->stream;
+  if (!is_stream_class(L, index)) return NULL;
+  st->stream_class = box->box.class;
+  return box->stream;
 }
 
 rl_stream *rl_check_stream(lua_State *L, int index) {
@@ -297,7 +291,9 @@ static int write_k(lua_State *L, int status, lua_KContext ctx) {
 
 int rl_stream_m_write(lua_State *L) {
   rl_check_open_stream(L, 1, "write");
-  for (int i = 2, top = lua_gettop(L); i <= top; i++) luaL_checkstring(L, i);
+  for (int i = 2, top = lua_gettop(L); i <= top; i++) {
+    if (lua_type(L, i) != LUA_TSTRING) luaL_checkstring(L, i);
+  }
   rl_checkpoint(L);
   return rl_no_wait(L, write_more, 0);
 }

@@ -11,11 +11,16 @@ void rl_slab_init(rl_slab *s) {
   s->chunk_size = FIRST_CHUNK;
 }
 
-void rl_slab_fini(rl_slab *s) {
-  for (void *chunk = s->chunks, *next; chunk; chunk = next) {
-    next = *(void **)chunk;
-    free(chunk);
+static void free_chain(void *block) {
+  for (void *next; block; block = next) {
+    next = *(void **)block;
+    free(block);
   }
+}
+
+void rl_slab_fini(rl_slab *s) {
+  for (int i = 0; i < RL_SLAB_MEDIUM_CLASSES; i++) free_chain(s->medium[i]);
+  free_chain(s->chunks);
   rl_slab_init(s);
 }
 
@@ -42,11 +47,51 @@ void *rl_slab_carve(rl_slab *s, size_t size) {
   return block;
 }
 
+static bool is_medium(size_t size) {
+  return !RL_SLAB_PASS && size > RL_SLAB_MAX && size <= RL_SLAB_MEDIUM_MAX;
+}
+
+static bool is_large(size_t size) { return !rl_slab_small(size) && !is_medium(size); }
+
+// The class of a medium size; *bytes is what its blocks hold.
+static unsigned medium_class(size_t size, size_t *bytes) {
+  unsigned bits = 63 - (unsigned)__builtin_clzll(size - 1), shift = bits - 3;
+  size_t eighths = (size - 1) >> shift;  // 8 to 15
+  *bytes = (eighths + 1) << shift;
+  return (bits - 10) * 8 + (unsigned)eighths - 8;
+}
+
+void *rl_slab_alloc_large(rl_slab *s, size_t size) {
+  if (!is_medium(size)) return malloc(size);
+  size_t bytes;
+  void **head = &s->medium[medium_class(size, &bytes)], *block = *head;
+  if (!block) return malloc(bytes);
+  *head = *(void **)block;
+  s->spare -= bytes;
+  return block;
+}
+
+void rl_slab_free_large(rl_slab *s, void *block, size_t size) {
+  size_t bytes = 0;
+  void **head = is_medium(size) ? &s->medium[medium_class(size, &bytes)] : NULL;
+  if (!head || s->spare + bytes > RL_SLAB_SPARE) {
+    free(block);
+    return;
+  }
+  *(void **)block = *head;
+  *head = block;
+  s->spare += bytes;
+}
+
+static bool same_class(size_t a, size_t b) {
+  size_t bytes;
+  if (rl_slab_small(a) && rl_slab_small(b)) return rl_slab_class(a) == rl_slab_class(b);
+  return is_medium(a) && is_medium(b) && medium_class(a, &bytes) == medium_class(b, &bytes);
+}
+
 void *rl_slab_realloc(rl_slab *s, void *block, size_t old_size, size_t new_size) {
-  if (!rl_slab_small(old_size) && !rl_slab_small(new_size)) return realloc(block, new_size);
-  if (rl_slab_small(old_size) && rl_slab_small(new_size) &&
-      rl_slab_class(old_size) == rl_slab_class(new_size))
-    return block;
+  if (same_class(old_size, new_size)) return block;
+  if (is_large(old_size) && is_large(new_size)) return realloc(block, new_size);
   void *fresh = rl_slab_alloc(s, new_size);
   if (!fresh) return NULL;
   memcpy(fresh, block, old_size < new_size ? old_size : new_size);

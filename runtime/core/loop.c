@@ -129,7 +129,6 @@ void rl_loop_fini(rl_loop *loop) {
   if (loop->owns_uv) RL_CHECK(uv_loop_close(&loop->own) == 0);
   uv_mutex_destroy(&loop->post_lock);
   rl_timers_fini(&loop->timers);
-  rl_chunks_fini(&loop->chunks);
   rl_slab_fini(&loop->slab);
 }
 

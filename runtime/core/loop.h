@@ -4,7 +4,6 @@
 #ifndef RL_CORE_LOOP_H
 #define RL_CORE_LOOP_H
 
-#include "runtime/base/chunks.h"
 #include "runtime/base/list.h"
 #include "runtime/base/slab.h"
 #include "runtime/core/timer.h"
@@ -66,10 +65,9 @@ struct rl_loop {
   bool owns_uv, closing;
   uv_loop_t own;
 
-  rl_slab slab;  // records of tasks, scopes and ops
+  rl_slab slab;  // records of tasks, scopes and ops; blocks to read into
   rl_closer *closers;
-  void *resolver;    // of runtime/io
-  rl_chunks chunks;  // spare blocks for reading
+  void *resolver;  // of runtime/io
 };
 
 // `uv` NULL: the loop makes its own. Negative: a libuv error, nothing to undo.

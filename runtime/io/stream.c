@@ -34,9 +34,11 @@ void rl_stream_init(rl_stream *s, const rl_stream_kind *kind, rl_loop *loop) {
 
 void rl_stream_ref(rl_stream *s) { s->refs++; }
 
+static bool is_block(size_t size) { return size == RL_BLOCK_SMALL || size == RL_BLOCK_LARGE; }
+
 static void release_in(rl_stream *s) {
-  if (s->in.cap == RL_CHUNK_SIZE) {
-    rl_chunk_give(&s->loop->chunks, s->in.data);
+  if (is_block(s->in.cap)) {
+    rl_slab_free(&s->loop->slab, s->in.data, s->in.cap);
     rl_buf_init(&s->in);
   } else {
     rl_buf_fini(&s->in);
@@ -46,7 +48,7 @@ static void release_in(rl_stream *s) {
 void rl_stream_unref(rl_stream *s) {
   RL_CHECK(s->refs > 0);
   if (--s->refs) return;
-  rl_buf_fini(&s->in);  // the loop, and its chunks, may be gone
+  rl_buf_fini(&s->in);  // the loop, and its slab, may be gone
   s->kind->free(s);
 }
 
@@ -105,19 +107,26 @@ void rl_stream_finished(rl_stream *s, int status) {
   wake_writer(s);
 }
 
+enum { AROUND = RL_BLOCK_HEAD + RL_BLOCK_TAIL };
+
 uv_buf_t rl_stream_chunk(rl_stream *s) {
-  void *chunk = rl_chunk_take(&s->loop->chunks);
-  return uv_buf_init(chunk, chunk ? RL_CHUNK_SIZE : 0);
+  unsigned size = s->bulk ? RL_BLOCK_LARGE : RL_BLOCK_SMALL;
+  char *block = rl_slab_alloc(&s->loop->slab, size);
+  return block ? uv_buf_init(block + RL_BLOCK_HEAD, size - AROUND) : uv_buf_init(NULL, 0);
 }
 
 void rl_stream_took(rl_stream *s, uv_buf_t chunk, size_t n) {
+  if (!chunk.base) return;
+  char *block = chunk.base - RL_BLOCK_HEAD;
+  size_t size = chunk.len + AROUND;
+  if (n > 0) s->bulk = n == chunk.len || n > RL_BLOCK_SMALL;
   if (n >= COPY_BELOW && s->in.head == s->in.tail) {
     release_in(s);
-    s->in = (rl_buf){.data = chunk.base, .tail = n, .cap = RL_CHUNK_SIZE};
+    s->in = (rl_buf){.data = block, .head = RL_BLOCK_HEAD, .tail = RL_BLOCK_HEAD + n, .cap = size};
     return;
   }
   bool kept = n == 0 || rl_buf_put(&s->in, chunk.base, n);
-  rl_chunk_give(&s->loop->chunks, chunk.base);
+  rl_slab_free(&s->loop->slab, block, size);
   if (!kept && s->in_status == 0) s->in_status = UV_ENOMEM;
 }
 
@@ -127,14 +136,27 @@ bool rl_stream_full(rl_stream *s) {
   return s->paused = rl_stream_len(s) >= high;
 }
 
-void rl_stream_consume(rl_stream *s, size_t n) {
-  s->in.head += n;
-  s->scanned = s->scanned > n ? s->scanned - n : 0;
-  if (s->in.head == s->in.tail) release_in(s);
+static void consumed(rl_stream *s) {
   if (s->paused && rl_stream_len(s) < RL_STREAM_IN_LOW && !s->closed && s->in_status == 0) {
     s->paused = false;
     s->kind->pull(s);
   }
+}
+
+void rl_stream_consume(rl_stream *s, size_t n) {
+  s->in.head += n;
+  s->scanned = s->scanned > n ? s->scanned - n : 0;
+  if (s->in.head == s->in.tail) release_in(s);
+  consumed(s);
+}
+
+char *rl_stream_take_block(rl_stream *s) {
+  if (!is_block(s->in.cap) || s->in.head != RL_BLOCK_HEAD) return NULL;
+  char *block = s->in.data;
+  rl_buf_init(&s->in);
+  s->scanned = 0;
+  consumed(s);
+  return block;
 }
 
 void rl_stream_wait_in(rl_stream *s, size_t want, rl_task *task) {

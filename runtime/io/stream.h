@@ -24,6 +24,15 @@ enum {
   RL_STREAM_OUT_LOW = 16 * 1024,   // a writer that was stopped goes on below it
 };
 
+// A block to read into has room around the bytes for what makes a Lua string of them where they lie
+// (lua/bind/gift.h). A stream that fills small blocks gets large ones.
+enum {
+  RL_BLOCK_HEAD = 24,
+  RL_BLOCK_TAIL = 1,
+  RL_BLOCK_SMALL = 18 * 1024,  // for messages and TLS records of 16 KiB, with room to spare
+  RL_BLOCK_LARGE = 64 * 1024,
+};
+
 typedef struct rl_stream rl_stream;
 
 typedef struct rl_stream_kind {
@@ -76,6 +85,7 @@ struct rl_stream {
   bool finishing;  // shutdown was asked for
   bool finished;
   bool paused;  // delivery stopped because `in` was full
+  bool bulk;    // reads have filled small blocks
 };
 
 // For kinds. One reference for the open stream (see `close`), one for the caller.
@@ -85,9 +95,9 @@ void rl_stream_ended(rl_stream *s, int status);  // UV_EOF or an error; the firs
 void rl_stream_sent(rl_stream *s, size_t n);     // n of `unsent` went
 void rl_stream_out_failed(rl_stream *s, int status);
 void rl_stream_finished(rl_stream *s, int status);
-// One read: a chunk to read into (base NULL when memory is out), and later the same chunk with the
-// count of bytes in it (0: none). The stream takes the chunk over, or copies a few bytes and gives
-// it back. The two calls may be ticks apart.
+// One read: the inside of a block to read into (base NULL when memory is out), and later the same
+// with the count of bytes in it (0: none). The stream takes the block over, or copies a few bytes
+// and gives it back. The two calls may be ticks apart.
 uv_buf_t rl_stream_chunk(rl_stream *s);
 void rl_stream_took(rl_stream *s, uv_buf_t chunk, size_t n);
 // True: `in` is full enough, and the kind stops delivering until the next pull. Asked by the kind
@@ -100,6 +110,9 @@ void rl_stream_unref(rl_stream *s);
 // Takes n bytes out of `in`; delivery goes on if it had stopped.
 void rl_stream_consume(rl_stream *s, size_t n);
 static inline size_t rl_stream_len(const rl_stream *s) { return rl_buf_len(&s->in); }
+// The block whose bytes, all unread, are all that has arrived; the stream forgets it, and
+// rl_stream_consume is not called for them. NULL: it is otherwise.
+char *rl_stream_take_block(rl_stream *s);
 // True: another task reads (writes), perhaps woken and not yet run.
 static inline bool rl_stream_reading(const rl_stream *s) { return rl_op_claimed(&s->reader); }
 static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(&s->writer); }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BLOCK = 64 * 1024 };  // holds any datagram
+
 typedef struct sending {
   uv_udp_send_t req;
   rl_udp *udp;
@@ -25,8 +27,8 @@ static const rl_op_kind send_kind = {"udp:send", stop_receiving, NULL, RL_HOLD_R
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
   (void)hint;
   rl_udp *u = rl_container_of(h->data, rl_udp, handle);
-  void *chunk = rl_chunk_take(&u->handle.loop->chunks);
-  *buf = uv_buf_init(chunk, chunk ? RL_CHUNK_SIZE : 0);
+  void *block = rl_slab_alloc(&u->handle.loop->slab, BLOCK);
+  *buf = uv_buf_init(block, block ? BLOCK : 0);
 }
 
 static void stop(rl_udp *u) {
@@ -63,7 +65,7 @@ static void on_datagram(uv_udp_t *uv, ssize_t n, const uv_buf_t *buf, const stru
     keep(u, buf->base, (size_t)n, from);
     wake(u);
   }
-  if (buf->base) rl_chunk_give(&u->handle.loop->chunks, buf->base);
+  rl_slab_free(&u->handle.loop->slab, buf->base, BLOCK);
 }
 
 rl_datagram *rl_udp_first(rl_udp *u, int *err) {
