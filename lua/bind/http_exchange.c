@@ -11,7 +11,7 @@ enum { INLINE_MAX = 16 * 1024 };  // a longer body is sent from where it lies
 
 // Writing the head.
 
-static bool put(rl_buf *out, const char *s) { return rl_buf_put(out, s, strlen(s)); }
+static inline bool put(rl_buf *out, const char *s) { return rl_buf_put(out, s, strlen(s)); }
 
 typedef struct head_sink {
   rl_buf *out;
@@ -24,7 +24,7 @@ static void put_field(void *ud, const char *name, size_t name_len, const char *v
 }
 
 static void put_date(rl_http_conn *c) {
-  rl_http1_put_field(&c->out, "Date", 4, rl_http_server_date(c->server), RL_HTTP_DATE_LEN);
+  rl_buf_put(&c->out, rl_http_server_date(c->server), RL_HTTP_DATE_LINE);
 }
 
 static void put_connection(rl_http_conn *c) {

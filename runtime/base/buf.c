@@ -35,13 +35,6 @@ bool rl_buf_reserve(rl_buf *b, size_t n) {
   return true;
 }
 
-bool rl_buf_put(rl_buf *b, const void *bytes, size_t n) {
-  if (!rl_buf_reserve(b, n)) return false;
-  if (n) memcpy(b->data + b->tail, bytes, n);
-  b->tail += n;
-  return true;
-}
-
 void rl_buf_consume(rl_buf *b, size_t n) {
   b->head += n;
   if (b->head == b->tail) rl_buf_clear(b);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef struct rl_buf {
   char *data;   // start of the allocation
@@ -25,7 +26,12 @@ static inline char *rl_buf_tail(const rl_buf *b) { return b->data + b->tail; }
 static inline size_t rl_buf_room(const rl_buf *b) { return b->cap - b->tail; }
 static inline void rl_buf_added(rl_buf *b, size_t n) { b->tail += n; }
 
-bool rl_buf_put(rl_buf *b, const void *bytes, size_t n);
+static inline bool rl_buf_put(rl_buf *b, const void *bytes, size_t n) {
+  if (b->cap - b->tail < n && !rl_buf_reserve(b, n)) return false;
+  if (n) memcpy(b->data + b->tail, bytes, n);
+  b->tail += n;
+  return true;
+}
 void rl_buf_consume(rl_buf *b, size_t n);  // releases the memory when empty and large
 void rl_buf_clear(rl_buf *b);
 

@@ -18,6 +18,7 @@ enum {
   RL_HTTP_FIELDS_MAX = 256,
   RL_HTTP_OUT_HIGH = 64 * 1024,   // answers held back before they are sent
   RL_HTTP_SKIP_MAX = 256 * 1024,  // bytes of a body nobody read that are worth reading away
+  RL_HTTP_DATE_LINE = 6 + RL_HTTP_DATE_LEN + 2,
 };
 
 typedef struct rl_http_limits {
@@ -43,7 +44,7 @@ typedef struct rl_http_server {
   uv_prepare_t prepare;
   rl_uvhandle handle;
   int64_t date_second;
-  char date[RL_HTTP_DATE_LEN];
+  char date[RL_HTTP_DATE_LINE];
   bool draining;
   uint32_t refs;
   uint64_t accepted, requests, refused, timeouts, bytes_in, bytes_out;
@@ -60,7 +61,7 @@ void rl_http_server_close(rl_http_server *server);
 // A spare worker is called if one is parked. Wakes all once nothing is left to do for ever.
 void rl_http_server_call(rl_http_server *server);
 bool rl_http_server_over(const rl_http_server *server);
-// The Date field's value now, RL_HTTP_DATE_LEN bytes.
+// The line of the Date field now, RL_HTTP_DATE_LINE bytes.
 const char *rl_http_server_date(rl_http_server *server);
 
 typedef enum {

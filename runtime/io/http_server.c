@@ -75,7 +75,9 @@ const char *rl_http_server_date(rl_http_server *server) {
   clock_gettime(CLOCK_REALTIME_COARSE, &now);
   if (now.tv_sec != server->date_second) {
     server->date_second = now.tv_sec;
-    rl_http_date(server->date, now.tv_sec);
+    memcpy(server->date, "Date: ", 6);
+    rl_http_date(server->date + 6, now.tv_sec);
+    memcpy(server->date + 6 + RL_HTTP_DATE_LEN, "\r\n", 2);
   }
   return server->date;
 }

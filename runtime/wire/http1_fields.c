@@ -27,18 +27,23 @@ bool rl_http1_is_value(const char *s, size_t len) {
   return rl_http_skip_value(s, s + len) == s + len;
 }
 
+static bool all_digits(const char *p, const char *end) {
+  while (p < end && *p >= '0' && *p <= '9') p++;
+  return p == end;
+}
+
+// A name or an address, or one in brackets, and perhaps a port.
 bool rl_http1_is_host(const char *s, size_t len) {
-  if (!all_of(s, len, RL_HTTP_HOST)) return false;
-  const char *open = memchr(s, '[', len), *shut = memchr(s, ']', len);
-  if (open ? open != s || !shut : shut != NULL) return false;
-  const char *rest = shut ? shut + 1 : s, *end = s + len;
-  const char *colon = memchr(rest, ':', (size_t)(end - rest));
-  if (shut && colon != rest && rest != end) return false;
-  if (!colon) return true;
-  for (const char *p = colon + 1; p < end; p++) {
-    if (*p < '0' || *p > '9') return false;
+  const char *p = s, *end = s + len;
+  if (len && *s == '[') {
+    do p++;
+    while (p < end && *p != '[' && *p != ']' && RL_HTTP_IS(*p, RL_HTTP_HOST));
+    if (p == end || *p != ']') return false;
+    p++;
+  } else {
+    while (p < end && *p != ':' && *p != '[' && *p != ']' && RL_HTTP_IS(*p, RL_HTTP_HOST)) p++;
   }
-  return colon != s;
+  return p == end || (*p == ':' && p > s && all_digits(p + 1, end));
 }
 
 // The next element of a comma-separated list, without white space; false at its end.

@@ -149,13 +149,16 @@ bool rl_http1_put_field(rl_buf *out, const char *name, size_t name_len, const ch
 }
 
 bool rl_http1_put_length(rl_buf *out, uint64_t length) {
-  char digits[20];
-  int n = 0;
+  char digits[22];
+  size_t at = sizeof digits;
+  digits[--at] = '\n';
+  digits[--at] = '\r';
   do {
-    digits[sizeof digits - 1 - (size_t)n++] = (char)('0' + length % 10);
+    digits[--at] = (char)('0' + length % 10);
     length /= 10;
   } while (length);
-  return rl_http1_put_field(out, "Content-Length", 14, digits + sizeof digits - n, (size_t)n);
+  return rl_buf_put(out, "Content-Length: ", 16) &&
+         rl_buf_put(out, digits + at, sizeof digits - at);
 }
 
 bool rl_http1_put_chunk(rl_buf *out, size_t size) {
