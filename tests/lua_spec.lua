@@ -156,6 +156,19 @@ describe("coroutines", function()
     assert.truthy(tostring(told):find("C stack overflow"))
   end)
 
+  it("nest as deep as in Lua itself", function()
+    local function nest(depth)
+      if depth == 0 then return rille.sleep(0) end
+      return coroutine.wrap(function() nest(depth - 1) return depth end)()
+    end
+    coroutine.wrap(function() -- from a stack of its own
+      assert.equal(180, nest(180))
+      local ok, err = pcall(nest, 250)
+      assert.is_false(ok)
+      assert.truthy(err:find "C stack overflow")
+    end)()
+  end)
+
   it("that fail keep their stack for debug.traceback", function()
     local co = coroutine.create(function() error("deep") end)
     coroutine.resume(co)

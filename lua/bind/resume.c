@@ -150,6 +150,13 @@ static const char *const status_names[] = {"running", "dead", "suspended", "norm
 
 enum { RESUME_FAILED = -1, RESUME_WAITS = -2 };
 
+// Whose count of nested C calls, of which Lua allows 200, a coroutine resumed by L goes on from. A
+// wrap takes two, where Lua's own takes one: every other is not counted, so that as many can nest.
+static lua_State *count_from(const rl_ltask *t, lua_State *L) {
+  if (!t || !t->depth || !rl_co_is(L, RL_CO_WRAPPED)) return L;
+  return t->depth > 1 ? t->chain[t->depth - 2] : t->L;
+}
+
 // Resumes co with the `nargs` values at the top of L. The number of values moved to L's top, or
 // RESUME_FAILED with the error there, or RESUME_WAITS: the caller yields, and its continuation gets
 // what hand_over leaves.
@@ -162,6 +169,7 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
                     status_of(L, co) == CO_DEAD ? "dead" : "non-suspended");
     return RESUME_FAILED;
   }
+  lua_State *from = count_from(t, L);
   if ((nargs > 0 && !lua_checkstack(co, nargs)) || (t && !chain_push(t, co))) {
     lua_pop(L, nargs);
     lua_pushliteral(L, "too many arguments to resume");
@@ -174,7 +182,7 @@ static int resume_nested(lua_State *L, lua_State *co, int nargs) {
   if (!stuck && !lua_isyieldable(L)) st->stuck = L;
   rl_co_mark(co, RL_CO_BUSY, true);
   int count;
-  int status = resume(st, co, L, nargs, &count);
+  int status = resume(st, co, from, nargs, &count);
   st->running = L;
   st->stuck = stuck;
   if (status == LUA_YIELD && t && is_waiting(t)) return RESUME_WAITS;
@@ -291,6 +299,7 @@ static int wrap_body(lua_State *L) {
 static int co_wrap(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_State *co = lua_newthread(L);
+  rl_co_mark(co, RL_CO_WRAPPED, true);
   lua_pushcfunction(co, wrap_body);
   lua_pushvalue(L, 1);
   lua_xmove(L, co, 1);

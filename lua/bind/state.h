@@ -105,6 +105,7 @@ enum {
   RL_CO_BUSY = 1,  // it runs, waits, or has resumed another: nobody else may resume or close it
   RL_CO_GUARDED =
       2,  // perhaps inside a sort or a gsub: it may wait there, but its script cannot yield
+  RL_CO_WRAPPED = 4,  // made by wrap: its body is called by wrap_body
   RL_CO_MARKS = 7,
 };
 
