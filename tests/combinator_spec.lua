@@ -288,6 +288,21 @@ describe("combinators:", function()
     assert.equal("CLOSED", err.code)
   end)
 
+  it("group joins also who was spawned after its last child had ended, before it was left", function()
+    local kept, ran
+    rille.group(function(g)
+      kept = g
+      g:spawn(function() end)
+      rille.detach(function()
+        kept:spawn(function()
+          rille.sleep(1)
+          ran = true
+        end)
+      end)
+    end)
+    assert.is_true(ran)
+  end)
+
   it("group:start waits until the child says so", function()
     rille.group(function(g)
       local t0 = rille.now()

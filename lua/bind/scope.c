@@ -195,9 +195,7 @@ void rl_scope_abandon(lua_State *L, rl_scope *s, rl_scope *heir) {
   drop_body(L, s);
 }
 
-static int joined(lua_State *L, int status, lua_KContext ctx) {
-  (void)status;
-  rl_scope *s = (rl_scope *)ctx;
+static int joined(lua_State *L, rl_scope *s) {
   lua_KFunction then = (lua_KFunction)s->then;
   int base = s->base;
   bool delivered, ok = s->ok, move_on = s->body == RL_BODY_MOVE_ON;
@@ -223,22 +221,27 @@ static int joined(lua_State *L, int status, lua_KContext ctx) {
   return lua_gettop(L) - base;
 }
 
-static int finish_body(lua_State *L, rl_scope *s, bool ok) {
+// Waits for the members; again, if somebody has spawned into the scope since the last one ended.
+static int join(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  rl_scope *s = (rl_scope *)ctx;
   rl_task *t = rl_current(L);
+  if (!rl_task_join(t, s)) return joined(L, s);
+  s->waited = true;
+  t->op = &t->wait;
+  t->state = RL_TASK_BLOCKED;
+  return lua_yieldk(L, 0, ctx, join);
+}
+
+static int finish_body(lua_State *L, rl_scope *s, bool ok) {
   s->ok = ok;
-  if (!ok && !in_flight(L, t)) {
+  if (!ok && !in_flight(L, rl_current(L))) {
     s->own_failure = !s->failure;
     rl_scope_fail(L, s);
     s->ok = true;  // it is the scope's now, and nothing is on the stack
   }
-  if (!rl_task_join(t, s)) {
-    if (!rl_can_wait(L)) return joined(L, LUA_OK, (lua_KContext)s);
-    return rl_no_wait(L, joined, (lua_KContext)s);
-  }
-  s->waited = true;
-  t->op = &t->wait;
-  t->state = RL_TASK_BLOCKED;
-  return lua_yieldk(L, 0, (lua_KContext)s, joined);
+  if (s->member_count == 0 && rl_can_wait(L)) return rl_no_wait(L, join, (lua_KContext)s);
+  return join(L, LUA_OK, (lua_KContext)s);
 }
 
 static int body_over(lua_State *L, int status, lua_KContext ctx) {

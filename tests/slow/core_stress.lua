@@ -243,6 +243,7 @@ end
 
 function steps.group(world, depth)
   rille.group(function(g)
+    world.group = g
     for _ = 1, random(0, 3) do
       if may_start(world) then keep(world, g:spawn(body(world, depth - 1))) end
     end
@@ -250,6 +251,24 @@ function steps.group(world, depth)
     act(world, depth - 1)
     if random(3) == 1 then g:cancel { grace = random(0, 2) } end
   end)
+end
+
+-- Into a group of anybody's, which may be joining, or have been left.
+function steps.intrude(world, depth)
+  local group = world.group
+  if not group or not may_start(world) then return end
+  local how = random(3)
+  if how == 1 then
+    keep(world, group:spawn(body(world, depth - 1)))
+  elseif how == 2 then
+    group:cancel()
+  else
+    group:start(function(started)
+      rille.sleep(random(0, 10) / 10)
+      if random(2) == 1 then started() end
+      act(world, depth - 1)
+    end)
+  end
 end
 
 function steps.timeout(world, depth)
