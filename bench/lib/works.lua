@@ -195,7 +195,11 @@ return {
     metrics = load_metrics(), reach = { { metric = "rps", at_least = 3, times = "nginx" } },
   },
   {
+    group = "http", name = "json_api", program = "json", server = true, args = { 64, 1, "http_json" },
+    metrics = load_metrics(), reach = { { metric = "cpu_us", at_most = 1, times = "node" } },
+  },
+  {
     group = "http", name = "hello_idle", program = "hello", server = true, args = { 2000, 1, "idle_http" },
-    metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2560 } },
+    metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2048 } },
   },
 }

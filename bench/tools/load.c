@@ -1,9 +1,9 @@
-// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|wrk|idle|idle_http SECONDS COMMAND...
-// Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under way on each
-// connection: SIZE bytes that come back, or HTTP requests, whose answers are all as long as the
-// first; with wrk, that program sends them. Prints requests a second, and the server's processor
-// time for each. Server and load get a processor each. With idle nothing is sent, with idle_http
-// one request: prints how much the server grew for each connection.
+// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|http_json|wrk|idle|idle_http SECONDS
+// COMMAND... Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under way on
+// each connection: SIZE bytes that come back, or HTTP requests, whose answers are all as long as
+// the first; with wrk, that program sends them. Prints requests a second, and the server's
+// processor time for each. Server and load get a processor each. With idle nothing is sent, with
+// idle_http one request: prints how much the server grew for each connection.
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -160,14 +160,19 @@ static void run(int epoll, double until) {
   }
 }
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static const char *request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static const char json_request[] =
+    "POST /notes HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nContent-Type: application/json\r\n"
+    "Content-Length: 105\r\n\r\n"
+    "{\"text\": \"a note that is decoded and encoded\", \"tags\": [\"one\", \"two\", "
+    "\"three\"], \"done\": false, \"n\": 12.5}";
 
 // The length of the answer to one request.
 static size_t read_answer(int fd) {
   char text[65536];
   size_t length = 0;
   fcntl(fd, F_SETFL, 0);
-  if (write(fd, request, sizeof request - 1) < 0) die("write: %s", strerror(errno));
+  if (write(fd, request, strlen(request)) < 0) die("write: %s", strerror(errno));
   for (;;) {
     ssize_t n = read(fd, text + length, sizeof text - 1 - length);
     if (n <= 0) die("no answer");
@@ -175,15 +180,16 @@ static size_t read_answer(int fd) {
     text[length] = 0;
     char *head = strstr(text, "\r\n\r\n"), *field = strcasestr(text, "\r\ncontent-length:");
     if (!head) continue;
-    if (!field || strncmp(text, "HTTP/1.1 200", 12) != 0) die("not an answer to load: %s", text);
+    if (!field || strncmp(text, "HTTP/1.1 20", 11) != 0) die("not an answer to load: %s", text);
     size_t whole = (size_t)(head + 4 - text) + strtoul(field + 17, NULL, 10);
     if (length >= whole) return whole;
   }
 }
 
 static bool prepare(const char *kind, size_t in_flight) {
-  bool http = strcmp(kind, "http") == 0;
-  size = http ? sizeof request - 1 : (size_t)atoi(kind);
+  bool http = strncmp(kind, "http", 4) == 0;
+  if (strcmp(kind, "http_json") == 0) request = json_request;
+  size = http ? strlen(request) : (size_t)atoi(kind);
   answer_size = size;
   payload_size = in_flight * size;
   payload = malloc(payload_size);
