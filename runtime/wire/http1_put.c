@@ -127,9 +127,11 @@ int64_t rl_http_read_date(const char *s, size_t len) {
 
 bool rl_http1_put_status(rl_buf *out, int status) {
   if (status == 200) return rl_buf_put(out, "HTTP/1.1 200 OK\r\n", 17);
-  char line[64];
-  int n = snprintf(line, sizeof line, "HTTP/1.1 %03d %s\r\n", status, rl_http_reason(status));
-  return rl_buf_put(out, line, (size_t)n);
+  const char *reason = rl_http_reason(status);
+  const char digits[] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
+                         (char)('0' + status % 10), ' '};
+  return rl_buf_put(out, "HTTP/1.1 ", 9) && rl_buf_put(out, digits, sizeof digits) &&
+         rl_buf_put(out, reason, strlen(reason)) && rl_buf_put(out, "\r\n", 2);
 }
 
 bool rl_http1_put_field(rl_buf *out, const char *name, size_t name_len, const char *value,

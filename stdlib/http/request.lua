@@ -3,6 +3,8 @@ local native = require "rille.native.http"
 
 local methods = native.request
 
+local decode -- of rille.json, loaded at the first use
+
 local function refuse(status, message)
   error(native.failure(status, message), 0)
 end
@@ -26,8 +28,8 @@ end
 --- The body as JSON. A malformed one is answered with 400 if the handler does not catch the error.
 --- @async
 function methods.json(request)
-  local json = require "rille.json"
-  local ok, value = pcall(json.decode, request:text())
+  decode = decode or require("rille.json").decode
+  local ok, value = pcall(decode, request:text())
   if not ok then
     refuse(400, "the body is not JSON: " .. tostring(type(value) == "table" and value.message or value))
   end

@@ -3,16 +3,18 @@ local native = require "rille.native.http"
 
 local respond = {}
 
+local encode -- of rille.json, loaded at the first use
+
+-- `headers`, and `extra` in it; a field of `extra` takes the place of one in any case.
 local function with(headers, extra)
-  local all = {}
-  for name, value in pairs(headers) do all[name] = value end
-  for name, value in pairs(extra or {}) do
-    for known in pairs(all) do
-      if known:lower() == name:lower() then all[known] = nil end
+  if not extra then return headers end
+  for name, value in pairs(extra) do
+    for known in pairs(headers) do
+      if known:lower() == name:lower() then headers[known] = nil end
     end
-    all[name] = value
+    headers[name] = value
   end
-  return all
+  return headers
 end
 
 --- A JSON answer.
@@ -20,10 +22,11 @@ end
 --- @param options {status: integer?, headers: table?}?
 function respond.json(value, options)
   options = options or {}
+  encode = encode or require("rille.json").encode
   return {
     status = options.status or 200,
     headers = with({ ["Content-Type"] = "application/json" }, options.headers),
-    body = require("rille.json").encode(value),
+    body = encode(value),
   }
 end
 

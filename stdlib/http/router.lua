@@ -96,6 +96,7 @@ function Router:route(method, pattern, handler)
     error(("route '%s': the handler is a %s"):format(pattern, type(handler)), 3)
   end
   local node, names = insert(self._root, pattern)
+  if #names == 0 then self._plain[pattern] = node end
   node.routes = node.routes or {}
   node.routes[method] = { handler = handler, names = names }
   return self
@@ -123,9 +124,12 @@ function Router:otherwise(handler)
 end
 
 function Router:_dispatch(request)
-  local segments, slash = split(request.raw_path)
-  local values = {}
-  local node = find(self._root, segments, 1, slash, values)
+  local path, values = request.raw_path, {}
+  local node = self._plain[path] -- the usual case, without a walk
+  if not node then
+    local segments, slash = split(path)
+    node = find(self._root, segments, 1, slash, values)
+  end
   if not node or not node.routes then
     if self._otherwise then return self._otherwise(request) end
     return { status = 404, body = "Not Found\n" }
@@ -160,7 +164,7 @@ end
 --- An empty router.
 --- @return rille.http.Router
 function router.router()
-  return setmetatable({ _root = new_node(), _wraps = {} }, Router)
+  return setmetatable({ _root = new_node(), _plain = {}, _wraps = {} }, Router)
 end
 
 return router
