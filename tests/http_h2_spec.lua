@@ -66,6 +66,11 @@ describe("HTTP/2", function()
     assert.equal(("3"):rep(10), answer.body:sub(-10))
   end)
 
+  it("gives a body larger than its windows as one text", function()
+    local server <close> = serve(function(r) return tostring(#r:text()) end)
+    assert.equal("3000003", fetch(server, "/", { body = ("x"):rep(3000003) }).body)
+  end)
+
   it("answers many at once on one connection", function()
     local server <close> = serve(function(r)
       rille.sleep(0.001)

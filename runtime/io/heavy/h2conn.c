@@ -96,17 +96,21 @@ static void get_on(rl_h2stream *s, uint64_t time) {
   watch(s->conn, time);
 }
 
-// The window opens by what was read since the last time.
+// The window opens by what was read, or came while somebody waits for more.
+static bool open_window(rl_h2stream *s) {
+  bool wanted = rl_op_pending(&s->s.reader) && !rl_stream_full(&s->s);
+  uint64_t done = wanted ? s->received : s->received - rl_stream_len(&s->s);
+  if (done <= s->acknowledged) return false;
+  nghttp2_session_consume(s->conn->session, s->id, (size_t)(done - s->acknowledged));
+  s->acknowledged = done;
+  return true;
+}
+
 static void body_pull(rl_stream *stream) {
   rl_h2stream *s = stream_of(stream);
-  uint64_t read = s->received - rl_stream_len(stream);
   if (!s->conn) return;
   get_on(s, s->conn->limits.body_time);
-  if (read <= s->acknowledged) return;
-  size_t n = (size_t)(read - s->acknowledged);
-  s->acknowledged = read;
-  nghttp2_session_consume(s->conn->session, s->id, n);
-  pump(s->conn);
+  if (open_window(s)) pump(s->conn);
 }
 
 static ssize_t body_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
@@ -261,6 +265,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
   if (s->s.in_status || s->s.closed) return 0;  // nobody will read it: the window stays shut
   if (!rl_buf_put(&s->s.in, data, len)) return NGHTTP2_ERR_CALLBACK_FAILURE;
   rl_stream_arrived(&s->s);
+  open_window(s);
   return 0;
 }
 
