@@ -39,7 +39,7 @@ void rl_push_cancelled(lua_State *L, rl_scope *target) {
 }
 
 void rl_scope_reason(lua_State *L, rl_scope *s, int index) {
-  if (lua_isnoneornil(L, index) || s->reason) return;
+  if (lua_isnoneornil(L, index) || s->reason || s->left) return;
   lua_pushvalue(L, index);
   s->reason = luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -244,8 +244,21 @@ static int finish_body(lua_State *L, rl_scope *s, bool ok) {
   return join(L, LUA_OK, (lua_KContext)s);
 }
 
+// True if the current task owns `s`. A generator with a body in it may have been taken over by
+// another task, and `s` be gone with the one that began it.
+static bool is_own(lua_State *L, const rl_scope *s) {
+  const rl_task *t = rl_current(L);
+  for (const rl_scope *own = t->scope; own->owner == t; own = own->parent) {
+    if (own == s) return true;
+  }
+  return false;
+}
+
 static int body_over(lua_State *L, int status, lua_KContext ctx) {
-  return finish_body(L, (rl_scope *)ctx, status == LUA_OK || status == LUA_YIELD);
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  if (RL_LIKELY(is_own(L, (rl_scope *)ctx))) return finish_body(L, (rl_scope *)ctx, ok);
+  if (!ok) return lua_error(L);
+  return rl_raise(L, "DENIED", "scope: its coroutine was resumed by another task than began it");
 }
 
 int rl_scope_call(lua_State *L, rl_scope *s, rl_body body, int nargs) {

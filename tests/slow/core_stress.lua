@@ -241,14 +241,15 @@ function steps.cancel(world)
   if random(2) == 1 then task:cancel "stress" else task:cancel { grace = random(0, 3) } end
 end
 
-function steps.group(world, depth)
+function steps.group(world, depth, inner)
+  inner = inner or act
   rille.group(function(g)
     world.group = g
     for _ = 1, random(0, 3) do
       if may_start(world) then keep(world, g:spawn(body(world, depth - 1))) end
     end
     if random(3) == 1 then g:cancel() end
-    act(world, depth - 1)
+    inner(world, depth - 1)
     if random(3) == 1 then g:cancel { grace = random(0, 2) } end
   end)
 end
@@ -271,16 +272,18 @@ function steps.intrude(world, depth)
   end
 end
 
-function steps.timeout(world, depth)
+function steps.timeout(world, depth, inner)
+  inner = inner or act
   local f = random(2) == 1 and rille.timeout or rille.move_on_after
-  f(random(0, 30) / 10, act, world, depth - 1)
+  f(random(0, 30) / 10, inner, world, depth - 1)
 end
 
-function steps.deadline(world, depth)
+function steps.deadline(world, depth, inner)
+  inner = inner or act
   local first <close> = rille.deadline(random(0, 40) / 10)
   local second = rille.deadline(random(0, 40) / 10)
   if random(2) == 1 then second:reschedule(random(0, 40) / 10) end
-  act(world, depth - 1)
+  inner(world, depth - 1)
   if random(2) == 1 then second:close() end
 end
 
@@ -291,18 +294,20 @@ function steps.shield(world)
   end)
 end
 
-function steps.catch(world, depth)
-  local ok, err = rille.catch_cancel(act, world, depth - 1)
+function steps.catch(world, depth, inner)
+  inner = inner or act
+  local ok, err = rille.catch_cancel(inner, world, depth - 1)
   if random(2) == 1 then rille.catch_cancel(rille.sleep, random(0, 30) / 10) end
   if not ok then error(err, 0) end
 end
 
-function steps.cleanup(world, depth)
+function steps.cleanup(world, depth, inner)
+  inner = inner or act
   local _ <close> = closing(function()
     rille.sleep(random(0, 60) / 10)
     if random(8) == 1 then error({ oops = true }) end
   end)
-  act(world, depth - 1)
+  inner(world, depth - 1)
 end
 
 function steps.combine(world, depth)
@@ -348,6 +353,30 @@ function steps.generator(world, depth)
     end
   end
   if random(2) == 1 then coroutine.close(co) end
+end
+
+-- A generator that any task may go on with, or close, also when the task that began it has ended.
+function steps.share(world, depth)
+  local co = world.shared
+  if not co or coroutine.status(co) == "dead" then
+    co = coroutine.create(function()
+      steps[pick { "group", "timeout", "deadline", "catch", "cleanup" }](world, depth, function()
+        coroutine.yield()
+        act(world, depth - 1)
+        coroutine.yield()
+      end)
+    end)
+    world.shared = co
+  end
+  if random(8) == 1 and coroutine.status(co) == "suspended" then
+    coroutine.close(co)
+  else
+    local ok, err = coroutine.resume(co)
+    if not ok and not tostring(err):find "^cannot resume" then
+      coroutine.close(co)
+      error(err, 0)
+    end
+  end
 end
 
 function steps.wrap(world, depth)
