@@ -101,9 +101,12 @@ end
 --- @return any ...
 --- @raise what the function raised, with the worker's traceback in `traceback`
 function Worker:call(name, ...)
-  if self.ended then return raise_ended(self, ("call '%s'"):format(tostring(name))) end
+  if type(name) ~= "string" then
+    error(("bad argument #1 to 'call' (the name of a function expected, got %s)"):format(type(name)), 2)
+  end
+  if self.ended then return raise_ended(self, ("call '%s'"):format(name)) end
   local pending <close> = setmetatable({ calls = self.calls }, Pending)
-  return answered(self, pending, tostring(name), self.transport:call(self.calls, pending, name, ...))
+  return answered(self, pending, name, self.transport:call(self.calls, pending, name, ...))
 end
 
 --- Sends a value to the worker, which gets it from `worker.recv()`. Waits while too many are unread.

@@ -83,16 +83,16 @@ describe("worker.spawn", function()
   it("names what cannot travel", function()
     local none = function() end
     local cases = {
-      ["args[2].callback: a C function"] = { 1, { callback = print } },
-      ["args[1]: a coroutine"] = { coroutine.create(none) },
-      ["args[1][3][\"a b\"]: a userdata (FILE*)"] = { { 1, 2, { ["a b"] = io.stdout } } },
-      ["args[1].t: a table with a metatable"] = { { t = setmetatable({}, {}) } },
+      ["args[2].callback: a C function cannot be sent"] = { 1, { callback = print } },
+      ["args[1]: a coroutine cannot be sent"] = { coroutine.create(none) },
+      ["args[1][3][\"a b\"]: a userdata (FILE*) cannot be sent"] = { { 1, 2, { ["a b"] = io.stdout } } },
+      ["args[1].t: a table with a metatable cannot be sent"] = { { t = setmetatable({}, {}) } },
     }
     for message, args in pairs(cases) do
       assert.equal(message, refused(worker.spawn, none, table.unpack(args)).message)
     end
     local file = io.stdout
-    assert.equal("function: upvalue 'file': a userdata (FILE*)", refused(worker.spawn, function() return file end).message)
+    assert.equal("function: upvalue 'file': a userdata (FILE*) cannot be sent", refused(worker.spawn, function() return file end).message)
     assert.matches("a function or a module", tostring(refused(worker.spawn, 5)))
     assert.matches("unknown option 'memroy'", tostring(refused(worker.spawn, { none, memroy = 1 })))
   end)
@@ -142,8 +142,9 @@ describe("worker:call", function()
     assert.equal("ENOENT", err.code)
     assert.equal("/x", err.path)
     assert.matches("no function 'nothing'", refused(w.call, w, "nothing").message)
-    assert.equal("results[1]: a C function", refused(w.call, w, "give").message)
-    assert.equal("args[1]: a C function", refused(w.call, w, "echo", print).message)
+    assert.equal("results[1]: a C function cannot be sent", refused(w.call, w, "give").message)
+    assert.matches("the name of a function expected, got nil", refused(w.call, w), 1, true)
+    assert.equal("args[1]: a C function cannot be sent", refused(w.call, w, "echo", print).message)
     assert.equal(3, w:call("add", 1, 2))
   end)
 

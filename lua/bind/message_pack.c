@@ -173,10 +173,10 @@ static bool put_shared(packer *p, rl_shared *s) {
 
 static bool refuse_userdata(packer *p, int index, const step *path) {
   lua_State *L = p->L;
-  char what[80] = "a userdata";
+  char what[96] = "a userdata cannot be sent";
   if (luaL_getmetafield(L, index, "__name") != LUA_TNIL) {
     if (lua_type(L, -1) == LUA_TSTRING)
-      snprintf(what, sizeof what, "a userdata (%.50s)", lua_tostring(L, -1));
+      snprintf(what, sizeof what, "a userdata (%.50s) cannot be sent", lua_tostring(L, -1));
     lua_pop(L, 1);
   }
   return refuse(p, RL_INVALID, path, what);
@@ -241,7 +241,7 @@ static bool pack_meta(packer *p, int index, const step *path) {
     }
   }
   bool done = name ? put_string(p, RL_MSG_META, name, strlen(name))
-                   : refuse(p, RL_INVALID, path, "a table with a metatable");
+                   : refuse(p, RL_INVALID, path, "a table with a metatable cannot be sent");
   lua_pop(L, 2);
   return done;
 }
@@ -397,7 +397,7 @@ static bool pack_upvalue(packer *p, int function, int i, uint32_t number, const 
 
 static bool pack_function(packer *p, int index, const step *path) {
   lua_State *L = p->L;
-  if (lua_iscfunction(L, index)) return refuse(p, RL_INVALID, path, "a C function");
+  if (lua_iscfunction(L, index)) return refuse(p, RL_INVALID, path, "a C function cannot be sent");
   const void *key = lua_topointer(L, index);
   seen *before = find(p, key);
   if (before->key) return put_seen(p, before->number);
@@ -449,8 +449,8 @@ static bool pack_value(packer *p, int index, const step *path) {
     case LUA_TUSERDATA: return pack_userdata(p, index, path);
     case LUA_TLIGHTUSERDATA:
       if (!lua_touserdata(L, index)) return pack_tag(p, RL_MSG_NULL);
-      return refuse(p, RL_INVALID, path, "a light userdata");
-    default: return refuse(p, RL_INVALID, path, "a coroutine");
+      return refuse(p, RL_INVALID, path, "a light userdata cannot be sent");
+    default: return refuse(p, RL_INVALID, path, "a coroutine cannot be sent");
   }
 }
 
