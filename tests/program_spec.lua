@@ -127,6 +127,17 @@ describe("the program", function()
     assert.matches("lost", output)
   end)
 
+  it("tells errors that are nil or numbers, with their traceback, and a script that is bytecode, with its name", function()
+    for code, message in pairs { ["error()"] = "a nil value", ["error(42)"] = "rille: 42\n" } do
+      local output, status = script("local function f() " .. code .. " end\nf()\nreturn")
+      assert.equal(1, status)
+      assert.matches(message .. ".*in local 'f'.*:2: in main chunk", output)
+    end
+    local output, status = script(string.dump(function() end))
+    assert.equal(1, status)
+    assert.matches("rille: %S+: attempt to load a binary chunk", output)
+  end)
+
   it("reports a deadlock with status 13, and cleans up", function()
     local output, status = script [[
       local rille = require "rille"

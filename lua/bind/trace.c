@@ -237,30 +237,35 @@ static void set_transit(lua_State *L, int index, bool from_task) {
   st->transit_from = L;
 }
 
+// nil is no key: something else stands for it.
+static void push_key(lua_State *L, int index) {
+  static const char stands_for_nil;
+  if (lua_isnil(L, index)) {
+    lua_pushlightuserdata(L, (void *)&stands_for_nil);
+  } else {
+    lua_pushvalue(L, index);
+  }
+}
+
 // traces[error at index] = the string at the top; pops it. Keys that are plain values never go by
 // themselves: the table starts anew after some.
 static void set_trace(lua_State *L, int index) {
   rl_state *st = rl_state_of(L);
-  if (lua_isnil(L, index)) {
-    lua_pop(L, 1);
-    return;
-  }
   bool plain = rl_error_is_plain(L, index);
   if (plain && ++st->plain_traces > RECENT_STRINGS) {
     st->plain_traces = 0;
     rl_error_forget_traces(L);
   }
   lua_rawgeti(L, LUA_REGISTRYINDEX, st->traces);
-  lua_pushvalue(L, index);
+  push_key(L, index);
   lua_pushvalue(L, -3);
   lua_rawset(L, -3);
   lua_pop(L, 2);
 }
 
 static bool push_trace(lua_State *L, int index) {
-  if (lua_isnil(L, index)) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->traces);
-  lua_pushvalue(L, index);
+  push_key(L, index);
   int type = lua_rawget(L, -2);
   lua_remove(L, -2);
   if (type == LUA_TSTRING) return true;
@@ -357,8 +362,9 @@ static int call_tostring(lua_State *L) {
 
 void rl_push_message(lua_State *L, int index) {
   index = lua_absindex(L, index);
-  if (lua_type(L, index) == LUA_TSTRING) {
+  if (lua_isstring(L, index)) {
     lua_pushvalue(L, index);
+    lua_tostring(L, -1);
     return;
   }
   if (luaL_getmetafield(L, index, "__tostring") == LUA_TNIL) {

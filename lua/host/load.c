@@ -32,6 +32,10 @@ static int load_file(lua_State *L) {
     return 2;
   }
   int status = luaL_loadfilex(L, path, "t");
+  static const char binary[] = "attempt to load a binary";  // the one message without the file
+  if (status == LUA_ERRSYNTAX && strncmp(lua_tostring(L, -1), binary, sizeof binary - 1) == 0) {
+    lua_pushfstring(L, "%s: %s", path ? path : "stdin", lua_tostring(L, -1));
+  }
   lua_pushinteger(L, status);
   return 2;
 }
