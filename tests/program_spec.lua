@@ -36,6 +36,9 @@ describe("the program", function()
     assert.equal("2\n", (sh "echo 'print(2)' | $R -"))
     assert.equal("3\n", (sh "LUA_INIT='x = 3' $R -e 'print(x)'"))
     assert.equal("nil\n", (sh "LUA_INIT='x = 3' $R -E -e 'print(x)'"))
+    local help, status = sh "$R --help 2>/dev/null"
+    assert.equal(0, status)
+    assert.matches("^usage: .*%-e stat", help)
     assert.matches("Lua warning: careful", (sh "$R -W -e 'warn([[careful]])'"))
   end)
 
@@ -225,6 +228,12 @@ describe("the program", function()
       return sh(("$R %s & pid=$!; sleep 0.2; kill $pid; sleep 0.2; kill $pid; wait $pid"):format(path))
     end)
     assert.equal(143, status, output)
+  end)
+
+  it("ends with --timeout also what never waits", function()
+    local output, status = sh [[timeout -s KILL 20 $R --timeout=0.05 -e 'while true do pcall(function() while true do end end) end']]
+    assert.equal(1, status)
+    assert.matches("timed out", output)
   end)
 
   it("cancels the script after --timeout", function()

@@ -9,9 +9,8 @@
 
 static const char *const commands[] = {"test", "check", "build", "types", "ps", NULL};
 
-static bool usage(const char *program, const char *complaint, const char *subject) {
-  if (complaint) fprintf(stderr, "%s: %s '%s'\n", program, complaint, subject);
-  fprintf(stderr,
+static void help(FILE *out, const char *program) {
+  fprintf(out,
           "usage: %s [options] [script [args]]\n"
           "       %s test|check|build|types|ps [args]\n"
           "Options:\n"
@@ -20,6 +19,7 @@ static bool usage(const char *program, const char *complaint, const char *subjec
           "  -l mod            require 'mod' into global 'mod'\n"
           "  -l g=mod          require 'mod' into global 'g'\n"
           "  -v                show the version\n"
+          "  -h, --help        (first) show this\n"
           "  -E                ignore environment variables\n"
           "  -W                turn warnings on\n"
           "  --watch           (first) run the script again whenever a Lua file changes\n"
@@ -32,6 +32,11 @@ static bool usage(const char *program, const char *complaint, const char *subjec
           "  --                stop handling options\n"
           "  -                 stop handling options and run standard input\n",
           program, program);
+}
+
+static bool usage(const char *program, const char *complaint, const char *subject) {
+  fprintf(stderr, "%s: %s '%s'\n", program, complaint, subject);
+  help(stderr, program);
   return false;
 }
 
@@ -177,6 +182,11 @@ static void put_init_first(rl_command_line *line) {
 bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
   *line = (rl_command_line){.steps = calloc((size_t)argc + 3, sizeof *line->steps)};
   if (!line->steps) return usage(argv[0], "not enough memory for", "the command line");
+  if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    help(stdout, argv[0]);
+    line->helped = true;
+    return false;
+  }
   if (argc > 1 && strcmp(argv[1], "--watch") == 0) {
     add(line, RL_STEP_COMMAND, "watch", NULL);
     line->script = 1;

@@ -124,6 +124,7 @@ static void take_step(program *p) {
     return;
   }
   rille_call_options o = {.size = sizeof o, .timeout_ns = p->line.timeout_ns};
+  if (o.timeout_ns) rl_signals_timeout(p->rt, o.timeout_ns);
   rille_status err = rille_call_async(p->rt, nargs, &o, on_done, p, NULL);
   if (err != RILLE_OK) fail(p, rille_strerror(err));
 }
@@ -243,7 +244,7 @@ int rl_program_main(int argc, char **argv) {
   bool built = rl_bundle_read(&bundle);
   if (built ? !bundle_line(&p) : !rl_command_line_read(&p.line, argc, argv)) {
     free(p.line.steps);
-    return 2;
+    return p.line.helped ? 0 : 2;
   }
   rille_options o;
   rille_options_init(&o, sizeof o);

@@ -28,7 +28,7 @@ typedef struct rl_command_line {
   rl_step *steps;
   int count;
   int script;  // index in argv of the script's name; argc if there is none
-  bool version, no_env, warnings, interactive, inspect;
+  bool helped, version, no_env, warnings, interactive, inspect;
   uint64_t timeout_ns;
   size_t memory_limit;
   rl_seeing_options seeing;

@@ -98,6 +98,8 @@ void rl_pump_wake(rille_runtime *rt);  // there is something to do: the host's l
 // ends the process.
 void rl_signals_watch(rille_runtime *rt);
 void rl_signals_leave(rille_runtime *rt);
+// From `ns` on, a step of a task that does not come to an end is interrupted.
+void rl_signals_timeout(rille_runtime *rt, uint64_t ns);
 // While claimed, Ctrl-C is the claimer's business.
 void rl_signals_claim(rille_runtime *rt, bool on);
 // After a turn: acts on a signal that has come.
