@@ -226,7 +226,7 @@ describe("a worker that is a process", function()
   it("tells how it ended", function()
     local ends = {
       ["os.exit%(4%)"] = function() os.exit(4) end,
-      ["attempt to call a nil value"] = function() nothing() end, -- luacheck: ignore
+      ["nil value"] = function() nothing() end, -- luacheck: ignore
     }
     for message, f in pairs(ends) do
       local w = worker.spawn { f, process = true }

@@ -84,17 +84,18 @@ describe("the program", function()
     local output, status = script [[
       local rille = require "rille"
       local function deepest() rille.yield() error "deep" end
-      rille.async(function()
+      local start = rille.async(function()
         local ok, err = coroutine.resume(coroutine.create(function()
           coroutine.wrap(deepest)()
         end))
         error(err, ok and 1 or 0)
-      end)():await()
+      end)
+      start():await()
     ]]
     assert.equal(1, status)
     assert.matches(":2: in function", output)
     assert.matches(":5: in function", output)
-    assert.matches("spawned at .-:3\n", output)
+    assert.matches("spawned at .-:9\n", output)
   end)
 
   it("prints the cause of an error", function()
