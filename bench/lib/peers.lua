@@ -52,6 +52,7 @@ local peers = {
     name = "nginx_lua", file = "nginx.sh", run = "sh", tail = " lua",
     probe = ("-c '{ %s; } && %s'"):format(has_nginx, has_nginx_lua),
   },
+  { name = "openssl", file = "openssl.sh", run = "sh", probe = "-c 'command -v openssl'", alone = true },
   { name = "cjson", file = "cjson.lua", run = "lua5.4", probe = "-l cjson" },
 }
 
@@ -70,7 +71,7 @@ end
 
 local compilers = {
   c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I. -o $out $in $host" ..
-    "$(pkg-config --cflags --libs libuv) -lcrypto -lpthread",
+    "$(pkg-config --cflags --libs libuv) -lssl -lcrypto -lpthread",
   -- Go wants the files of a program in one directory.
   go = "{ mkdir -p $out.src && cp $in bench/lib/measure.go $out.src && " ..
     "GOCACHE=$PWD/" .. build .. "/bench/go go build -o $out $out.src/*.go; }",

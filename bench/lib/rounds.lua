@@ -46,10 +46,10 @@ local function command_of(work, peer, options)
     if not work.commands[peer.name] or not peers.available(peer) then return nil end
     return ("%s %d %s %s"):format(assert(peers.compile("bench/tools/start.c")), work.args[1], peer.run,
       work.commands[peer.name])
-  elseif work.server then
+  elseif work.server and not peer.alone then
     local server = peers.command(peer, directory, "")
     if not server then return nil end
-    return ("%s %s %g %s"):format(assert(peers.compile("bench/tools/load.c")),
+    return ("%s %s %g %s"):format(assert(peers.compile(work.tool or "bench/tools/load.c")),
       table.concat(work.args, " "), options.seconds, server)
   end
   return peers.command(peer, directory, table.concat(arguments(work, peer, options), " "))

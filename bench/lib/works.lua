@@ -134,6 +134,25 @@ return {
     metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2048 } },
   },
   {
+    group = "io", name = "tls_shake", program = "tls", server = true, tool = "bench/tools/tlsload.c",
+    setup = "bench/io/tls/certificate.lua", only_full = true, args = { 16, "handshake" }, metrics = load_metrics(),
+    reach = { { metric = "cpu_us", at_most = 0.77, times = "node" } },
+  },
+  {
+    group = "io", name = "tls_push", program = "tls", server = true, tool = "bench/tools/tlsload.c",
+    setup = "bench/io/tls/certificate.lua", only_full = true, args = { 1, "download" },
+    metrics = { { key = "mb_s", unit = "MB/s", more = true }, { key = "mb_cpu", unit = "MB/cpu s", more = true } },
+    reach = {
+      { metric = "mb_cpu", at_least = 0.7, times = "openssl" },
+      { metric = "mb_cpu", at_least = 0.95, times = "c" },
+    },
+  },
+  {
+    group = "io", name = "tls_idle", program = "tls", server = true, tool = "bench/tools/tlsload.c",
+    setup = "bench/io/tls/certificate.lua", only_full = true, args = { 800, "idle" },
+    metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 40960 } },
+  },
+  {
     group = "io", name = "files", args = { 10000 }, slow = { asyncio = 0.3, uvloop = 0.3, luv = 1 },
     metrics = { { key = "per_s", unit = "/s", more = true } },
     reach = { { metric = "per_s", at_least = 60000 } },

@@ -4,23 +4,9 @@
 // the first; with wrk, that program sends them. Prints requests a second, and the server's
 // processor time for each. Server and load get a processor each. With idle nothing is sent, with
 // idle_http one request: prints how much the server grew for each connection.
-#include <arpa/inet.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/tcp.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "bench/tools/server.h"
+
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { MAX_CONNECTIONS = 4000 };
 
@@ -30,94 +16,11 @@ typedef struct conn {
   size_t owed;  // bytes still to be written
 } conn;
 
-static pid_t server;
 static size_t size;         // of a request
 static size_t answer_size;  // of what comes back for it
 static char *payload;
 static size_t payload_size;
 static unsigned long done;
-
-static void die(const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  vfprintf(stderr, format, args);
-  va_end(args);
-  fprintf(stderr, "\n");
-  if (server > 0) kill(server, SIGKILL);
-  exit(1);
-}
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void pin(int processor) {
-  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(processor, &set);
-  sched_setaffinity(0, sizeof set, &set);
-}
-
-// Starts the server on processor 0 and returns the port it prints.
-static int start_server(char **command) {
-  int out[2];
-  if (pipe(out) < 0) die("pipe: %s", strerror(errno));
-  server = fork();
-  if (server == 0) {
-    pin(0);
-    dup2(out[1], 1);
-    close(out[0]);
-    close(out[1]);
-    execvp(command[0], command);
-    _exit(127);
-  }
-  close(out[1]);
-  char text[64];
-  size_t length = 0;
-  while (length < sizeof text - 1 && !memchr(text, '\n', length)) {
-    ssize_t n = read(out[0], text + length, sizeof text - 1 - length);
-    if (n <= 0) die("the server ended without a port");
-    length += (size_t)n;
-  }
-  text[length] = 0;
-  return atoi(text);
-}
-
-// Processor time of all threads of the server, in seconds, to the nanosecond.
-static double server_cpu(void) {
-  char path[600];
-  snprintf(path, sizeof path, "/proc/%d/task", (int)server);
-  DIR *tasks = opendir(path);
-  if (!tasks) die("the server is gone");
-  double sum = 0;
-  for (struct dirent *e; (e = readdir(tasks));) {
-    if (e->d_name[0] == '.') continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)server, e->d_name);
-    FILE *file = fopen(path, "r");
-    unsigned long long ns = 0;
-    if (file && fscanf(file, "%llu", &ns) == 1) sum += (double)ns / 1e9;
-    if (file) fclose(file);
-  }
-  closedir(tasks);
-  return sum;
-}
-
-static int connect_to(int port) {
-  int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0) die("socket: %s", strerror(errno));
-  for (int tries = 0; connect(fd, (struct sockaddr *)&to, sizeof to) < 0; tries++) {
-    if (tries == 200) die("connect: %s", strerror(errno));
-    usleep(10000);
-  }
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(fd, F_SETFL, O_NONBLOCK);
-  return fd;
-}
 
 static void send_owed(int epoll, conn *c) {
   while (c->owed > 0) {
@@ -197,17 +100,6 @@ static bool prepare(const char *kind, size_t in_flight) {
   memset(payload, 'x', payload_size);
   for (size_t i = 0; http && i < in_flight; i++) memcpy(payload + i * size, request, size);
   return true;
-}
-
-// The server's resident set, in bytes.
-static double server_memory(void) {
-  char path[64];
-  unsigned long pages = 0;
-  snprintf(path, sizeof path, "/proc/%d/statm", (int)server);
-  FILE *file = fopen(path, "r");
-  if (!file || fscanf(file, "%*s %lu", &pages) != 1) die("the server is gone");
-  fclose(file);
-  return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 // Opens `count` connections; of HTTP, each has had one answer.
@@ -293,8 +185,7 @@ int main(int argc, char **argv) {
   } else {
     measure_load(port, count, in_flight, atof(argv[4]), http);
   }
-  kill(server, SIGKILL);
-  waitpid(server, NULL, 0);
+  end_server();
   free(payload);
   return 0;
 }

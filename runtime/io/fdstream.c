@@ -59,8 +59,7 @@ static ssize_t fd_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
     taken += (size_t)n;
     left -= (size_t)n;
     if (left == 0) continue;
-    size_t room = RL_STREAM_OUT_HIGH > s->unsent ? RL_STREAM_OUT_HIGH - s->unsent : 0;
-    size_t keep = left < room ? left : room;
+    size_t room = rl_stream_room(s), keep = left < room ? left : room;
     if (!rl_buf_put(&f->out, bytes + n, keep)) return UV_ENOMEM;
     s->unsent += keep;
     taken += keep;

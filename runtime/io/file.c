@@ -10,11 +10,14 @@ static void go_on(rl_file *f);
 
 // --- reading
 
+enum { READ_AT_ONCE = 64 * 1024 };  // whole pages
+
 static void read_on_pool(uv_work_t *job) {
   rl_file *f = job->data;
+  size_t most = f->chunk.len < READ_AT_ONCE ? f->chunk.len : READ_AT_ONCE;
   do {
-    f->got = f->seekable ? pread(f->fd, f->chunk.base, f->chunk.len, f->at)
-                         : read(f->fd, f->chunk.base, f->chunk.len);
+    f->got =
+        f->seekable ? pread(f->fd, f->chunk.base, most, f->at) : read(f->fd, f->chunk.base, most);
   } while (f->got < 0 && errno == EINTR);
   if (f->got < 0) f->got = -errno;
 }
@@ -110,8 +113,8 @@ static ssize_t take(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   rl_file *f = rl_file_of(s);
   size_t taken = 0;
   if (rl_stream_len(s) || f->reading || s->in_status) drop_read_ahead(f);
-  for (unsigned i = 0; i < count && s->unsent < RL_STREAM_OUT_HIGH; i++) {
-    size_t room = RL_STREAM_OUT_HIGH - s->unsent;
+  for (unsigned i = 0; i < count && rl_stream_room(s) > 0; i++) {
+    size_t room = rl_stream_room(s);
     size_t n = pieces[i].len < room ? pieces[i].len : room;
     if (!rl_buf_put(&f->out, pieces[i].base, n)) return taken ? (ssize_t)taken : UV_ENOMEM;
     s->unsent += n;
@@ -199,6 +202,7 @@ rl_file *rl_file_new(rl_loop *loop, int fd, const char *path) {
   rl_file *f = calloc(1, sizeof *f + n);
   if (!f) return NULL;
   rl_stream_init(&f->s, &file_kind, loop);
+  f->s.bulk = true;
   rl_op_init(&f->closer, &closer_kind);
   f->in_job.data = f->out_job.data = f;
   f->fd = fd;

@@ -22,6 +22,7 @@ enum {
   RL_STREAM_IN_LOW = 64 * 1024,    // below it delivery goes on
   RL_STREAM_OUT_HIGH = 64 * 1024,  // unsent bytes a kind keeps before `send` takes no more
   RL_STREAM_OUT_LOW = 16 * 1024,   // a writer that was stopped goes on below it
+  RL_STREAM_OUT_ADDED = 2 * 1024,  // what a filter may add to the bytes of its writer
 };
 
 // A block to read into has room around the bytes for what makes a Lua string of them where they lie
@@ -30,7 +31,7 @@ enum {
   RL_BLOCK_HEAD = 24,
   RL_BLOCK_TAIL = 1,
   RL_BLOCK_SMALL = 18 * 1024,  // for messages and TLS records of 16 KiB, with room to spare
-  RL_BLOCK_LARGE = 64 * 1024,
+  RL_BLOCK_LARGE = 72 * 1024,  // for a full pipe, and for four records
 };
 
 typedef struct rl_stream rl_stream;
@@ -123,6 +124,12 @@ static inline bool rl_stream_writing(const rl_stream *s) { return rl_op_claimed(
 void rl_stream_wait_in(rl_stream *s, size_t want, struct rl_task *task);
 static inline void rl_stream_read_done(rl_stream *s, const struct rl_task *task) {
   rl_op_unclaim(&s->reader, task);
+}
+
+// How many bytes more a kind may keep.
+static inline size_t rl_stream_room(const rl_stream *s) {
+  size_t high = RL_STREAM_OUT_HIGH + (s->above ? RL_STREAM_OUT_ADDED : 0);
+  return s->unsent < high ? high - s->unsent : 0;
 }
 
 // Takes what it can of `pieces`: 0 or more, or a negative error (the stream's out_status).

@@ -187,8 +187,7 @@ static ssize_t uvs_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
     if (n > 0) sent = (size_t)n;
     if (sent == total) return (ssize_t)sent;
   }
-  if (s->unsent >= RL_STREAM_OUT_HIGH) return (ssize_t)sent;
-  ssize_t kept = keep(u, pieces, count, sent, RL_STREAM_OUT_HIGH - s->unsent);
+  ssize_t kept = keep(u, pieces, count, sent, rl_stream_room(s));
   if (kept < 0) {
     fail_writing(u, (int)kept);
     return kept;

@@ -8,6 +8,7 @@
 enum {
   SLACK = 1024,      // of the lower stream's room: for alerts and close_notify
   RECORD_COST = 64,  // bytes that a record adds, at most
+  OUT_HIGH = RL_STREAM_OUT_HIGH + RL_STREAM_OUT_ADDED - SLACK,  // cipher bytes under way
 };
 
 static rl_tlsstream *of(rl_stream *s) { return (rl_tlsstream *)s; }
@@ -54,6 +55,7 @@ static void shake(rl_tlsstream *t) {
 
 // Decrypts what has been fed. True: go on when more comes.
 static bool decrypt(rl_tlsstream *t) {
+  if (rl_tls_left(t->tls) > RL_BLOCK_SMALL) t->s.bulk = true;
   uv_buf_t chunk = rl_stream_chunk(&t->s);
   size_t n = 0;
   ssize_t got = 0;
@@ -125,11 +127,15 @@ static void tls_pull(rl_stream *s) {
   if (wanting && t->lower->in_status == 0 && !t->lower->closed) t->lower->kind->pull(t->lower);
 }
 
+// The count taken: up to whole records, where there is a choice.
 static ssize_t encrypt(rl_tlsstream *t, const char *bytes, size_t n, size_t room) {
   size_t done = 0;
   while (done < n && room > RECORD_COST) {
     size_t piece = n - done < RL_TLS_RECORD ? n - done : RL_TLS_RECORD;
-    if (piece > room - RECORD_COST) piece = room - RECORD_COST;
+    if (piece > room - RECORD_COST) {
+      if (done) break;
+      piece = room - RECORD_COST;
+    }
     if (rl_tls_write(t->tls, bytes + done, piece) < 0) return UV_EPROTO;
     done += piece;
     room -= piece + RECORD_COST;
@@ -140,19 +146,19 @@ static ssize_t encrypt(rl_tlsstream *t, const char *bytes, size_t n, size_t room
 static ssize_t tls_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   rl_tlsstream *t = of(s);
   if (!t->shaken) return UV_ENOTCONN;
-  size_t most = RL_STREAM_OUT_HIGH - SLACK, taken = 0;
-  if (pieces[0].len > RL_TLS_RECORD) rl_buf_reserve(rl_tls_out(t->tls), RL_STREAM_OUT_HIGH);
-  for (unsigned i = 0; i < count && s->unsent < most; i++) {
-    size_t room = most - s->unsent - rl_buf_len(rl_tls_out(t->tls));
+  rl_buf *out = rl_tls_out(t->tls);
+  size_t taken = 0;
+  if (pieces[0].len > RL_TLS_RECORD) rl_buf_reserve(out, OUT_HIGH - rl_buf_len(out));
+  for (unsigned i = 0; i < count; i++) {
+    size_t under_way = rl_buf_len(out) + t->lower->unsent;
+    size_t room = under_way < OUT_HIGH ? OUT_HIGH - under_way : 0;
     ssize_t n = encrypt(t, pieces[i].base, pieces[i].len, room);
     if (n < 0) {
       rl_stream_out_failed(s, (int)n);
       return n;
     }
     taken += (size_t)n;
-    if ((size_t)n < pieces[i].len ||
-        rl_buf_len(rl_tls_out(t->tls)) + RECORD_COST > most - s->unsent)
-      break;
+    if ((size_t)n < pieces[i].len) break;
   }
   flush(t);
   return s->out_status < 0 ? s->out_status : (ssize_t)taken;

@@ -140,16 +140,21 @@ static int outcome(rl_tls *t, int result) {
   }
 }
 
+// An error left over by anybody would be taken for this connection's.
+static void forget_errors(void) {
+  if (ERR_peek_error()) ERR_clear_error();
+}
+
 int rl_tls_handshake(rl_tls *t) {
   if (t->failed) return RL_TLS_FAILED;
-  ERR_clear_error();
+  forget_errors();
   int result = SSL_do_handshake(t->ssl);
   return result == 1 ? 1 : outcome(t, result);
 }
 
 ssize_t rl_tls_read(rl_tls *t, void *bytes, size_t n) {
   if (t->failed) return RL_TLS_FAILED;
-  ERR_clear_error();
+  forget_errors();
   size_t got;
   int result = SSL_read_ex(t->ssl, bytes, n, &got);
   return result == 1 ? (ssize_t)got : outcome(t, result);
@@ -157,7 +162,7 @@ ssize_t rl_tls_read(rl_tls *t, void *bytes, size_t n) {
 
 ssize_t rl_tls_write(rl_tls *t, const void *bytes, size_t n) {
   if (t->failed) return RL_TLS_FAILED;
-  ERR_clear_error();
+  forget_errors();
   size_t put;
   return SSL_write_ex(t->ssl, bytes, n, &put) == 1 ? (ssize_t)put : failed(t);
 }
