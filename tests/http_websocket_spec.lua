@@ -11,7 +11,7 @@ local function serve(handler, options)
 end
 
 local function echo(ws)
-  for data, kind in ws:messages() do ws:send(data, kind) end
+  for data, kind in ws do ws:send(data, kind) end
 end
 
 local function connect(server, options)

@@ -141,6 +141,9 @@ function WebSocket:messages()
   return function() return self:recv() end
 end
 
+--- `for message, kind in ws do` is the same.
+function WebSocket:__call() return self:recv() end
+
 local function has(list, token)
   for item in (list or ""):lower():gmatch "[^,]+" do
     if item:match "^%s*(.-)%s*$" == token then return true end

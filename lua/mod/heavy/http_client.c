@@ -182,13 +182,13 @@ static const char *code_of(const rl_transfer *t, long os) {
 
 static int raise_failure(lua_State *L, rl_transfer *t) {
   long os = 0;
-  if (t->over_limit) return rl_raise(L, "LIMIT", "fetch: the answer is larger than the limit");
+  if (t->over_limit) return rl_raise_op(L, "LIMIT", "fetch", "the answer is larger than the limit");
   curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os);
   const char *text = t->result == CURLE_SEND_FAIL_REWIND
                          ? "the connection was lost, and the request may have been acted on"
                      : *t->error ? t->error
                                  : curl_easy_strerror(t->result);
-  return rl_raise(L, code_of(t, os), "fetch: %s", text);
+  return rl_raise_op(L, code_of(t, os), "fetch", text);
 }
 
 static int headed(lua_State *L, int status, lua_KContext ctx) {

@@ -56,7 +56,7 @@ static int tls_context(
   char error[RL_TLS_TEXT];
   context *box = rl_object_new(L, &context_class, 0);
   box->c = rl_tls_context_new(&s, error);
-  return box->c ? 1 : rl_raise(L, "EINVAL", "tls: %s", error);
+  return box->c ? 1 : rl_raise_op(L, "EINVAL", "tls", error);
 }
 
 static int shaken(lua_State *L, int status, lua_KContext ctx) {
