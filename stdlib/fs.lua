@@ -86,6 +86,7 @@ function fs.open(file, mode, opts)
   return native.open(file, mode, opts)
 end
 
+--- What a file is: its type, size, owner, mode and times. A link is followed.
 --- @async
 --- @param file string
 --- @return rille.Stat # of what a link leads to
@@ -94,6 +95,7 @@ function fs.stat(file)
   return native.stat(file)
 end
 
+--- The same of a link itself.
 --- @async
 --- @param file string
 --- @return rille.Stat # of a link itself
@@ -102,6 +104,7 @@ function fs.lstat(file)
   return native.lstat(file)
 end
 
+--- Whether there is something under a name.
 --- @async
 --- @param file string
 --- @return boolean # false also for a link that leads nowhere
@@ -166,6 +169,7 @@ function fs.symlink(target, name)
   native.symlink(target, name)
 end
 
+--- Where a symbolic link leads.
 --- @async
 --- @param link string
 --- @return string # its target, as it was given
@@ -174,6 +178,7 @@ function fs.readlink(link)
   return native.readlink(link)
 end
 
+--- The one name of a file: from the root, with every link followed.
 --- @async
 --- @param file string
 --- @return string # the absolute path without links
@@ -182,6 +187,7 @@ function fs.realpath(file)
   return native.realpath(file)
 end
 
+--- Sets the permission bits of a file; a link is followed.
 --- @async
 --- @param file string
 --- @param mode integer|string an integer, or octal digits: "644"
@@ -190,6 +196,7 @@ function fs.chmod(file, mode)
   native.chmod(file, mode)
 end
 
+--- Sets the owner of a file, the group, or both; a link is followed.
 --- @async
 --- @param file string
 --- @param uid? integer unchanged by default

@@ -63,6 +63,7 @@ function system.memory()
   return native.memory()
 end
 
+--- The name of this machine.
 --- @return string
 function system.hostname()
   return native.hostname()

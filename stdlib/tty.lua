@@ -12,6 +12,7 @@ function tty.is(stream)
   return native.is(stream or STDOUT)
 end
 
+--- How many characters the terminal shows.
 --- @param stream? rille.Stream|integer
 --- @return integer columns
 --- @return integer rows

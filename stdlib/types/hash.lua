@@ -35,6 +35,7 @@ function Hash:digest(form) end
 
 function Hash:close() end
 
+--- Begins a digest that is fed piece by piece.
 ---@param name rille.Digest
 ---@return rille.Hash
 function hash.new(name) end

@@ -103,6 +103,7 @@ function Listener:is_closed() end
 ---@class rille.Udp
 local Udp = {}
 
+--- Sends one datagram. Waits while the system has no room for it.
 ---@async
 ---@param data string
 ---@param host string? a name is looked up; none if connected
@@ -111,6 +112,7 @@ local Udp = {}
 ---@raise EMSGSIZE ECONNREFUSED EBUSY CLOSED, EAI_NONAME and its kin
 function Udp:send(data, host, port) end
 
+--- The next datagram, and who sent it. Waits for it; up to 64 are kept meanwhile.
 ---@async
 ---@return string data, string host, integer port
 ---@raise ECONNREFUSED EBUSY CLOSED
@@ -124,24 +126,29 @@ function Udp:recv() end
 ---@raise EAI_NONAME and its kin, CLOSED
 function Udp:connect(host, port) end
 
+--- Receives what is sent to a multicast group.
 ---@param group string
 ---@param interface string?
 ---@return self
 function Udp:join(group, interface) end
 
+--- Ends that.
 ---@param group string
 ---@param interface string?
 ---@return self
 function Udp:leave(group, interface) end
 
+--- Allows sending to broadcast addresses.
 ---@param on boolean
 ---@return self
 function Udp:set_broadcast(on) end
 
+--- `loop`: whether what is sent comes back here; `ttl`: hops; `interface`: the one to send by.
 ---@param options {loop: boolean?, ttl: integer?, interface: string?}
 ---@return self
 function Udp:set_multicast(options) end
 
+--- Where it is bound.
 ---@return rille.Address, integer port
 function Udp:address() end
 

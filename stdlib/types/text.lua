@@ -11,6 +11,7 @@ local text = {}
 ---@return string
 function text.base64_encode(data, options) end
 
+--- The bytes that base64_encode was given. Strict: no line breaks, no stray bits.
 ---@async
 ---@param coded string
 ---@param options? {pad?: boolean} whether padding is required, by default true
@@ -25,6 +26,7 @@ function text.base64_decode(coded, options) end
 ---@return string
 function text.base64url_encode(data, options) end
 
+--- The bytes that base64url_encode was given; padding may be there.
 ---@async
 ---@param coded string
 ---@param options? {pad?: boolean}
@@ -32,11 +34,13 @@ function text.base64url_encode(data, options) end
 ---@raise INVALID with the byte that cannot be
 function text.base64url_decode(coded, options) end
 
+--- Two hexadecimal digits for each byte.
 ---@async
 ---@param data string
 ---@return string lowercase
 function text.hex_encode(data) end
 
+--- The bytes of hexadecimal digits, in either case.
 ---@async
 ---@param coded string
 ---@return string
@@ -50,6 +54,7 @@ function text.hex_decode(coded) end
 ---@return string
 function text.url_encode(data, options) end
 
+--- The way back from url_encode.
 ---@async
 ---@param coded string
 ---@param options? {form?: boolean} "+" becomes a space
@@ -57,6 +62,7 @@ function text.url_encode(data, options) end
 ---@raise INVALID with the byte that cannot be
 function text.url_decode(coded, options) end
 
+--- Whether a text is UTF-8, without surrogates and overlong forms (RFC 3629).
 ---@async
 ---@param data string
 ---@return boolean valid

@@ -46,6 +46,7 @@ local vec = {}
 ---@field argmax fun(self): integer?
 ---@field histogram fun(self, bins: integer, low: number, high: number): rille.Vec counts; what lies outside is left out
 
+--- A vector of 64-bit floats; the others are of their own type.
 ---@async
 ---@param source rille.VecSource
 ---@return rille.Vec
