@@ -137,6 +137,64 @@ describe("files", function()
     assert.same({ 200, 10 }, { status, #body })
   end)
 
+  -- Bytes that tell where they stand.
+  local function counted(size)
+    local parts = {}
+    for i = 1, size // 8 do parts[i] = ("%08d"):format(i) end
+    return table.concat(parts)
+  end
+
+  it("that are large arrive whole at a slow reader, and in part", function()
+    local data = counted(4000000)
+    fs.write(root .. "/pub/large", data)
+    local running <close> = serve(http.static(root .. "/pub"))
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "GET /large HTTP/1.1\r\nHost: a\r\n\r\nGET /data.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert.matches("Content%-Length: 4000000", conn:read_until "\r\n\r\n")
+    local parts, size = {}, 0
+    while size < #data do
+      parts[#parts + 1] = conn:read(math.min(100000, #data - size))
+      size = size + #parts[#parts]
+      if #parts % 10 == 0 then rille.sleep(0.001) end
+    end
+    assert.is_true(table.concat(parts) == data)
+    assert.matches("^HTTP/1.1 200 .*\r\n\r\n0123456789$", conn:read "a")
+    local status, fields, body = get("/large", { Range = "bytes=1000000-2999999" })
+    assert.same({ 206, "bytes 1000000-2999999/4000000" }, { status, fields["content-range"] })
+    assert.is_true(body == data:sub(1000001, 3000000))
+    status, _, body = ask("HEAD", "/large")
+    assert.same({ 200, "" }, { status, body })
+  end)
+
+  it("that shrink while they are sent end the connection", function()
+    fs.write(root .. "/pub/large", ("x"):rep(24000000))
+    local told
+    local running <close> = http.serve { port = 0, handler = http.static(root .. "/pub"), on_error = function(err) told = tostring(err) end }
+    server = running
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write(("GET /large HTTP/1.1\r\nHost: a\r\n\r\n"):rep(2))
+    conn:read_until "\r\n\r\n"
+    fs.write(root .. "/pub/large", "")
+    local rest = rille.timeout(10, conn.read, conn, "a")
+    assert.is_true(#rest < 24000000)
+    assert.is_nil(rest:find("HTTP/1.1", 1, true))
+    assert.matches("before its Content%-Length", told)
+  end)
+
+  it("whose client goes away are nobody's error", function()
+    fs.write(root .. "/pub/large", ("x"):rep(6000000))
+    local told
+    local running = http.serve { port = 0, handler = http.static(root .. "/pub"), on_error = function(err) told = tostring(err) end }
+    for _ = 1, 5 do
+      local conn = net.connect("127.0.0.1", running.port)
+      conn:write "GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
+      conn:read(1000)
+      conn:close()
+    end
+    running:stop()
+    assert.is_nil(told)
+  end)
+
   it("outside the root are never served", function()
     local running <close> = serve(http.static(root .. "/pub"))
     rille.process.run { "mkfifo", root .. "/pub/fifo" }

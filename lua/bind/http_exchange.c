@@ -119,7 +119,7 @@ static int finish_stream(lua_State *L, rl_http_box *b) {
   return 0;
 }
 
-static void check_out(lua_State *L, rl_http_conn *c, int err) {
+void rl_http_check_sent(lua_State *L, rl_http_conn *c, int err) {
   if (err >= 0) return;
   c->lost = true;
   rl_stream_raise(L, c->stream, err, "respond");
@@ -148,11 +148,11 @@ static int stream_sent(lua_State *L, int status, lua_KContext ctx) {
   rl_http_conn *c = &b->conn;
   (void)status;
   rl_http_conn_wrote(c);
-  check_out(L, c, rl_awaited(L, &c->stream->writer));
+  rl_http_check_sent(L, c, rl_awaited(L, &c->stream->writer));
   int left = rl_http_conn_flush(c);
-  check_out(L, c, left);
+  rl_http_check_sent(L, c, left);
   if (left && rl_buf_len(&c->out) > INLINE_MAX) {
-    rl_http_conn_wait_out(c);
+    rl_http_conn_wait_out(c, RL_STREAM_OUT_LOW);
     return rl_await(L, &c->stream->writer, stream_sent, ctx);
   }
   if (left) rl_http_conn_flush_later(c);
@@ -178,9 +178,9 @@ static int stream_step(lua_State *L, int status, lua_KContext ctx) {
     rl_http_conn_flush_later(c);
     if (rl_buf_len(&c->out) >= INLINE_MAX) {
       int left = rl_http_conn_flush(c);
-      check_out(L, c, left);
+      rl_http_check_sent(L, c, left);
       if (left) {
-        rl_http_conn_wait_out(c);
+        rl_http_conn_wait_out(c, RL_STREAM_OUT_LOW);
         return rl_await(L, &c->stream->writer, stream_sent, 0);
       }
     }
@@ -202,13 +202,13 @@ static int send_text(lua_State *L, rl_http_box *b, size_t done) {
   uv_buf_t pieces[2] = {uv_buf_init(head ? rl_buf_head(&c->out) : NULL, (unsigned)head),
                         {.base = (char *)text + done, .len = len - done}};
   ssize_t n = rl_stream_send(c->stream, head ? pieces : pieces + 1, head ? 2 : 1);
-  check_out(L, c, n < 0 ? (int)n : 0);
+  rl_http_check_sent(L, c, n < 0 ? (int)n : 0);
   c->server->bytes_out += (uint64_t)n;
   size_t of_head = (size_t)n < head ? (size_t)n : head;
   if (of_head) rl_buf_consume(&c->out, of_head);
   done += (size_t)n - of_head;
   if (done == len && rl_buf_len(&c->out) == 0) return 0;
-  rl_http_conn_wait_out(c);
+  rl_http_conn_wait_out(c, RL_STREAM_OUT_LOW);
   return rl_await(L, &c->stream->writer, text_sent, (lua_KContext)done);
 }
 
@@ -216,7 +216,7 @@ static int text_sent(lua_State *L, int status, lua_KContext done) {
   (void)status;
   rl_http_box *b = lua_touserdata(L, X_CONN);
   rl_http_conn_wrote(&b->conn);
-  check_out(L, &b->conn, rl_awaited(L, &b->conn.stream->writer));
+  rl_http_check_sent(L, &b->conn, rl_awaited(L, &b->conn.stream->writer));
   return send_text(L, b, (size_t)done);
 }
 
@@ -255,6 +255,7 @@ static int write_answer(lua_State *L, rl_http_box *b) {
   if (a.kind == RL_ANSWER_STREAM) close_with_exchange(L);
   if (b->head_only) return 0;
   if (a.kind == RL_ANSWER_STRING) return send_text(L, b, 0);
+  if (a.kind == RL_ANSWER_STREAM && rl_http_can_send_file(L, b)) return rl_http_send_file(L);
   rl_http_conn_flush_later(&b->conn);  // the head need not wait for the first piece
   return stream_step(L, LUA_OK, 0);
 }

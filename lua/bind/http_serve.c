@@ -45,7 +45,7 @@ static int send_all(lua_State *L, rl_http_box *b, after *then) {
   int left = rl_http_conn_flush(c);
   if (left < 0) return OVER;
   if (left == 0) return then(L, b);
-  rl_http_conn_wait_out(c);
+  rl_http_conn_wait_out(c, RL_STREAM_OUT_LOW);
   return rl_await(L, &c->stream->writer, wrote_k, (lua_KContext)then);
 }
 

@@ -45,6 +45,14 @@ void rl_http_seat_leave(rl_http_seat *seat);
 // answer. Arguments: connection, request, function, arguments...
 int rl_http_exchange(lua_State *L);
 
+// Raises a negative `err` of sending: the client has gone.
+void rl_http_check_sent(lua_State *L, rl_http_conn *c, int err);
+
+// Whether the body at the stack's place of the answer is a part of a file that the connection's
+// socket can take as it is, and sends that. Waits.
+bool rl_http_can_send_file(lua_State *L, const rl_http_box *b);
+int rl_http_send_file(lua_State *L);
+
 // An answer of the server's own.
 void rl_http_put_plain(rl_http_box *b, int status, const char *text);
 

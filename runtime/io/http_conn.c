@@ -237,9 +237,9 @@ int rl_http_conn_flush(rl_http_conn *c) {
   return (size_t)n < len;
 }
 
-void rl_http_conn_wait_out(rl_http_conn *c) {
+void rl_http_conn_wait_out(rl_http_conn *c, size_t mark) {
   rl_http_conn_phase(c, RL_HTTP_WRITE, c->server->limits.write_time);
-  rl_stream_wait_out(c->stream, RL_STREAM_OUT_LOW, true, c->task);
+  rl_stream_wait_out(c->stream, mark, true, c->task);
 }
 
 void rl_http_conn_wrote(rl_http_conn *c) {

@@ -138,8 +138,8 @@ rl_stream *rl_http_conn_body(rl_http_conn *c);
 // Sends what c->out holds. 0: all was taken; 1: not all, wait with rl_http_conn_wait_out; negative:
 // the stream's error.
 int rl_http_conn_flush(rl_http_conn *c);
-// Begins to wait on c->stream->writer until there is room.
-void rl_http_conn_wait_out(rl_http_conn *c);
+// Begins to wait on c->stream->writer until no more than `mark` bytes are unsent.
+void rl_http_conn_wait_out(rl_http_conn *c, size_t mark);
 void rl_http_conn_wrote(rl_http_conn *c);  // the wait is over
 // c->out will be sent before the next poll, if nobody has by then.
 void rl_http_conn_flush_later(rl_http_conn *c);

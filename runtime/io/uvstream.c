@@ -353,3 +353,8 @@ rl_uvstream *rl_uvstream_tty(rl_loop *loop, int fd, int *err) {
 }
 
 bool rl_stream_is_uv(const rl_stream *s) { return s->kind->close == uvs_close; }
+
+int rl_stream_socket(const rl_stream *s) {
+  bool socket = s->kind == &tcp_kind || s->kind == &pipe_kind;
+  return socket && !s->closed ? fd_of((const rl_uvstream *)s) : -1;
+}

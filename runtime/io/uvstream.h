@@ -33,5 +33,7 @@ rl_uvstream *rl_uvstream_tty(rl_loop *loop, int fd, int *err);
 static inline rl_uvstream *rl_uvstream_of(rl_stream *s) { return (rl_uvstream *)s; }
 // True if it is one of these: its libuv handle may be handed to a child.
 bool rl_stream_is_uv(const rl_stream *s);
+// The descriptor of an open TCP or Unix socket; -1: it is something else.
+int rl_stream_socket(const rl_stream *s);
 
 #endif

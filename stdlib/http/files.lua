@@ -52,8 +52,8 @@ local function not_modified(headers, tag, modified)
   return seconds ~= nil and modified <= seconds
 end
 
--- What is left of an open file, as a body.
-local Piece = { __close = function(self) self.file:close() end }
+-- What is left of an open file, as a body. The server may send it without reading it.
+local Piece = { __file_part = true, __close = function(self) self.file:close() end }
 Piece.__index = Piece
 
 function Piece:read()
