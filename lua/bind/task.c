@@ -299,10 +299,28 @@ static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count)
   lua_settop(L, top);
 }
 
+// A combinator's child, whose handle somebody has got by rille.current or rille.tasks: it has the
+// values too.
+static void end_handle_of_child(rl_state *st, rl_ltask *t, lua_State *co, int count) {
+  lua_State *L = st->L;
+  int top = lua_gettop(L);
+  rl_handle *h = find_handle(L, t);
+  if (h && lua_checkstack(co, count + 1)) {
+    for (int i = 0; i < count; i++) lua_pushvalue(co, -count);
+    store_results(L, h, co, count);
+  }
+  if (h) {
+    h->ended = t->ended;
+    h->task = NULL;
+  }
+  lua_settop(L, top);
+}
+
 void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   rl_co co = {t->L, t->anchor};
   if (t->mode == RL_MODE_CHILD) {
     if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(co.L)) t->ended = RL_ENDED_FAILED;
+    if (RL_UNLIKELY(t->slot)) end_handle_of_child(st, t, co.L, count);
     t->child->ended(t, co.L, count, t->ended);
   } else {
     end_with_handle(st, t, co.L, count);
