@@ -299,6 +299,26 @@ it("says where a stream was opened that is collected unclosed, if asked", functi
   assert.equal("", run(source))
 end)
 
+it("says the same of listeners, sockets, watches and processes", function()
+  local source = [[
+    local rille = require "rille"
+    local function lose(make) return (make()) and nil end
+    lose(function() return (rille.net.listen("127.0.0.1", 0)) end)
+    lose(function() return (rille.net.udp { port = 0 }) end)
+    lose(function() return (rille.fs.watch "/tmp") end)
+    lose(function() return (rille.process.spawn { "sleep", "1", stdin = "null", stdout = "null", stderr = "null" }) end)
+    rille.net.listen("127.0.0.1", 0):close()
+    collectgarbage()
+    collectgarbage()
+  ]]
+  local output = run(source, "RILLE_DEBUG=1 %s")
+  for line, what in pairs { [3] = "listener", [4] = "socket", [5] = "watch", [6] = "process" } do
+    assert.matches(("rille: a %s opened at [^\n]*:%d was not closed\n"):format(what, line), output)
+  end
+  assert.equal(4, select(2, output:gsub("\n", "")))
+  assert.equal("", run(source))
+end)
+
 describe("rille.stream.copy", function()
   it("refuses a sink that is none before it reads", function()
     local source <close> = holding "kept"

@@ -340,9 +340,10 @@ int rl_stream_m_gc(lua_State *L) {
   rl_stream *s = box->stream;
   if (!s) return 0;
   box->stream = NULL;
-  if (rl_state_of(L)->debug && !s->closed && s->place) {
-    fprintf(stderr, "rille: a stream (%s) opened at %s was not closed\n", s->kind->name,
-            rl_site_text(rl_state_of(L), s->place));
+  if (!s->closed) {
+    char what[40];
+    snprintf(what, sizeof what, "stream (%s)", s->kind->name);
+    rl_site_unclosed(rl_state_of(L), what, s->place);
   }
   rl_stream_close(s);
   rl_stream_unref(s);

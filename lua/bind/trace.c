@@ -435,4 +435,9 @@ void rl_push_report(lua_State *L, int index) {
   lua_concat(L, lua_gettop(L) - base);
 }
 
+void rl_site_unclosed(const rl_state *st, const char *what, int place) {
+  if (!st->debug || !place) return;
+  fprintf(stderr, "rille: a %s opened at %s was not closed\n", what, rl_site_text(st, place));
+}
+
 void rl_site_watch(rl_state *st) { st->loop.place = place_now; }

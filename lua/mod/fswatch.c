@@ -4,6 +4,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/pooled.h"
+#include "lua/bind/trace.h"
 #include "runtime/io/fs.h"
 #include "runtime/io/watch.h"
 
@@ -24,6 +25,12 @@ static int watch_close(lua_State *L) {
   if (b->watch) rl_watch_close(b->watch);
   b->watch = NULL;
   return 0;
+}
+
+static int watch_gc(lua_State *L) {
+  watch_box *b = lua_touserdata(L, 1);
+  if (b->watch) rl_site_unclosed(rl_state_of(L), "watch", b->watch->handle.place);
+  return watch_close(L);
 }
 
 static watch_box *check_open(lua_State *L);
@@ -121,7 +128,7 @@ static int watch_try_next(lua_State *L) {
 
 static const luaL_Reg watch_methods[] = {
     {"add", watch_add},           {"drop", watch_drop},   {"next", watch_next},
-    {"try_next", watch_try_next}, {"close", watch_close}, {"__gc", watch_close},
+    {"try_next", watch_try_next}, {"close", watch_close}, {"__gc", watch_gc},
     {"__close", watch_close},     {NULL, NULL},
 };
 

@@ -5,6 +5,7 @@
 #include "lua/bind/error.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/stream.h"
+#include "lua/bind/trace.h"
 #include "runtime/io/dial.h"
 #include "runtime/io/dns.h"
 #include "runtime/io/listener.h"
@@ -388,6 +389,7 @@ static int listener_gc(lua_State *L) {
   rl_listener *l = box->l;
   box->l = NULL;
   if (!l) return 0;
+  if (rl_uvhandle_open(&l->handle)) rl_site_unclosed(rl_state_of(L), "listener", l->handle.place);
   rl_listener_close(l);
   rl_listener_unref(l);
   return 0;

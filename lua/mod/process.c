@@ -5,6 +5,7 @@
 #include "lua/bind/file.h"
 #include "lua/bind/pooled.h"
 #include "lua/bind/signame.h"
+#include "lua/bind/trace.h"
 #include "runtime/io/fdstream.h"
 #include "runtime/io/file.h"
 #include "runtime/io/process.h"
@@ -202,7 +203,10 @@ static int process_ended(lua_State *L) {
 
 static int process_gc(lua_State *L) {
   process_box *box = lua_touserdata(L, 1);
-  if (box->process) rl_process_unref(box->process);
+  rl_process *p = box->process;
+  if (!p) return 0;
+  if (rl_uvhandle_open(&p->handle)) rl_site_unclosed(rl_state_of(L), "process", p->handle.place);
+  rl_process_unref(p);
   box->process = NULL;
   return 0;
 }

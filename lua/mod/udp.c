@@ -4,6 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
+#include "lua/bind/trace.h"
 #include "runtime/io/dns.h"
 #include "runtime/io/udp.h"
 
@@ -253,6 +254,7 @@ static int udp_gc(lua_State *L) {
   rl_udp *u = box->u;
   box->u = NULL;
   if (!u) return 0;
+  if (rl_uvhandle_open(&u->handle)) rl_site_unclosed(rl_state_of(L), "socket", u->handle.place);
   rl_udp_close(u);
   rl_udp_unref(u);
   return 0;
