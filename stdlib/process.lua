@@ -309,10 +309,14 @@ function process.run(spec)
     error("process.run: a table expected", 2)
   end
   options.check(spec, RUN, "process.run")
-  if spec.timeout then
-    return runtime().timeout(spec.timeout, run, spec)
+  if not spec.timeout then
+    return run(spec)
   end
-  return run(spec)
+  local ended, ending = runtime().move_on_after(spec.timeout, run, spec)
+  if not ended then
+    error(options.failure("TIMEOUT", "run", spec[1], ("no end within %g s"):format(spec.timeout)), 0)
+  end
+  return ending
 end
 
 return process

@@ -109,7 +109,8 @@ describe("rille.process.run", function()
         timeout = 0.3, grace = 0.2,
       }
     end)
-    assert.equal("TIMEOUT", err.code)
+    assert.same({ "TIMEOUT", "run", "sh" }, { err.code, err.op, err.path })
+    assert.equal("run 'sh': no end within 0.3 s", err.message)
     pid = fs.read("/tmp/rille-spec-pid"):match "%d+"
     fs.remove "/tmp/rille-spec-pid"
     assert.is_false(exists(pid))
