@@ -3,9 +3,14 @@ local new_error = require("rille.native.task").error
 
 local options = {}
 
+local function fits(value, kind)
+  if kind == "integer" then return type(value) == "number" and math.tointeger(value) ~= nil end
+  return kind == "any" or type(value) == kind
+end
+
 --- Raises an error that names the first option that is not known, or whose value is of another type.
 --- @param given table|nil
---- @param known table<string, string> the type of each, or "any"
+--- @param known table<string, string> of each: its type, "integer" or "any"
 --- @param call string whose options they are
 function options.check(given, known, call)
   if given == nil then
@@ -19,7 +24,7 @@ function options.check(given, known, call)
     if not expected then
       error(("%s: unknown option '%s'"):format(call, name), 3)
     end
-    if expected ~= "any" and type(value) ~= expected then
+    if not fits(value, expected) then
       error(("%s: option '%s': %s expected, got %s"):format(call, name, expected, type(value)), 3)
     end
   end

@@ -2,6 +2,7 @@
 local rille = require "rille"
 local worker = require "rille.worker"
 local system = require "rille.os"
+local check_options = require("rille.options").check
 
 local parallel = {}
 
@@ -46,17 +47,15 @@ local Lease = {
   end,
 }
 
-local known = { workers = true, chunk = true, progress = true }
+local known = { workers = "integer", chunk = "integer", progress = "any" }
 
 local function check(list, f, options, name)
   if type(list) ~= "table" then error(("%s: a list expected, got %s"):format(name, type(list)), 3) end
   if type(f) ~= "function" then error(("%s: a function expected, got %s"):format(name, type(f)), 3) end
+  check_options(options, known, name)
   options = options or {}
-  for key in pairs(options) do
-    if not known[key] then error(("unknown option '%s'"):format(tostring(key)), 3) end
-  end
   local workers = options.workers or system.cpus()
-  if math.type(workers) ~= "integer" or workers < 1 then error("option 'workers': a positive integer expected", 3) end
+  if workers < 1 then error("option 'workers': a positive integer expected", 3) end
   local n = list.n or #list
   local size = options.chunk or math.max(1, math.ceil(n / (workers * CHUNKS)))
   if math.type(size) ~= "integer" or size < 1 then error("option 'chunk': a positive integer expected", 3) end

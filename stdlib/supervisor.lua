@@ -1,5 +1,6 @@
 -- rille.supervisor: keeps children running: restarts what fails, waits longer each time, and gives up in the end.
 local rille = require "rille"
+local check_options = require("rille.options").check
 local worker = require "rille.worker"
 local make_error = require("rille.native.task").error
 
@@ -14,22 +15,15 @@ Supervisor.__index = Supervisor
 Supervisor.__name = "rille.Supervisor"
 
 local known = {
-  strategy = true, limit = true, within = true, backoff = true, max_backoff = true, on_restart = true,
+  strategy = "string", limit = "integer", within = "number", backoff = "number", max_backoff = "number",
+  on_restart = "any",
 }
-local known_child = { name = true, run = true, worker = true, restart = true }
-
-local function check_names(t, names, what)
-  for key in pairs(t) do
-    if type(key) ~= "number" and not names[key] then
-      error(("%s: unknown option '%s'"):format(what, tostring(key)), 4)
-    end
-  end
-end
+local known_child = { name = "string", run = "any", worker = "any", restart = "string" }
 
 local function check_child(spec, i)
   if type(spec) == "function" then spec = { run = spec } end
   if type(spec) ~= "table" then error(("child %d: a function or a table expected"):format(i), 4) end
-  check_names(spec, known_child, ("child %d"):format(i))
+  check_options(spec, known_child, ("child %d"):format(i))
   if (spec.run == nil) == (spec.worker == nil) then error(("child %d: needs 'run' or 'worker'"):format(i), 4) end
   return { name = spec.name or tostring(i), run = spec.run, spawn = spec.worker, restart = spec.restart or "on_error",
     restarts = 0 }
@@ -116,7 +110,7 @@ local function run(self)
 end
 
 local function new(options)
-  check_names(options, known, "supervisor")
+  check_options(options, known, "supervisor")
   local strategy = options.strategy or "one_for_one"
   if strategy ~= "one_for_one" and strategy ~= "one_for_all" then
     error("supervisor: option 'strategy': 'one_for_one' or 'one_for_all' expected", 3)

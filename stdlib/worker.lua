@@ -4,6 +4,7 @@ local native = require "rille.native.worker"
 local shared = require "rille.native.shared"
 local current = require "rille.worker.current"
 local failure = require "rille.worker.failure"
+local check_options = require("rille.options").check
 local make_error = require("rille.native.task").error
 
 local worker = {}
@@ -41,12 +42,9 @@ local function options_of(target, ...)
   return { target, ... }
 end
 
-local known = { name = true, memory = true, process = true, stack = true }
+local known = { name = "string", memory = "integer", process = "boolean", stack = "integer" }
 
-local function check_options(options)
-  for key in pairs(options) do
-    if type(key) ~= "number" and not known[key] then error(("unknown option '%s'"):format(tostring(key)), 3) end
-  end
+local function check_target(options)
   local kind = type(options[1])
   if kind ~= "function" and kind ~= "string" then
     error(("a worker runs a function or a module, got %s"):format(kind), 3)
@@ -70,7 +68,8 @@ end
 --- @raise INVALID, naming what cannot travel
 function worker.spawn(target, ...)
   local options = options_of(target, ...)
-  check_options(options)
+  check_options(options, known, "worker.spawn")
+  check_target(options)
   local self = setmetatable({ finished = rille.future(), name = options.name or "worker" }, Worker)
   local count = options.n or #options
   if type(target) ~= "table" then count = 1 + select("#", ...) end

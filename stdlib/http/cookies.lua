@@ -1,5 +1,6 @@
 --- Cookies: the value of Set-Cookie, and signed values.
 local native = require "rille.native.http"
+local check = require("rille.options").check
 
 local cookies = {}
 
@@ -13,7 +14,8 @@ local cookies = {}
 --- @field same_site? string|false "Lax"
 
 local known = {
-  path = true, domain = true, max_age = true, expires = true, secure = true, http_only = true, same_site = true,
+  path = "string", domain = "string", max_age = "number", expires = "number", secure = "boolean",
+  http_only = "boolean", same_site = "any",
 }
 
 --- A Set-Cookie value. HttpOnly and SameSite=Lax unless told otherwise.
@@ -22,10 +24,8 @@ local known = {
 --- @param options rille.http.CookieOptions?
 --- @return string
 function cookies.cookie(name, value, options)
+  check(options, known, "http.cookie")
   options = options or {}
-  for key in pairs(options) do
-    if not known[key] then error(("unknown option '%s'"):format(tostring(key)), 2) end
-  end
   if not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no cookie name"):format(name), 2) end
   if value:find '[%c "%,;\\\128-\255]' then error(("the value of cookie '%s' needs escaping"):format(name), 2) end
   local parts = { name .. "=" .. value }

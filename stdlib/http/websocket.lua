@@ -3,6 +3,7 @@ local rille = require "rille"
 local http = require "rille.native.http"
 local extension = require "rille.http.deflate"
 local native = require "rille.native.websocket"
+local check = require("rille.options").check
 
 local websocket = {}
 
@@ -163,7 +164,8 @@ local function choose_protocol(list, supported)
   end
 end
 
-local server_known = { protocols = true, origins = true, limit = true, ping = true, deflate = true }
+local server_known =
+  { protocols = "table", origins = "any", limit = "integer", ping = "number", deflate = "boolean" }
 
 --- Turns a request into a WebSocket, in its handler, which goes on until it returns. A request that is no sound
 --- handshake, or whose Origin is not allowed, is answered with 400, 426 or 403.
@@ -172,10 +174,8 @@ local server_known = { protocols = true, origins = true, limit = true, ping = tr
 --- @param options {protocols: string[]?, origins: string[]|"*"|nil, limit: integer?, ping: number?, deflate: boolean?}? origins: by default the request's own host
 --- @return rille.http.WebSocket
 function websocket.websocket(request, options)
+  check(options, server_known, "http.websocket")
   options = options or {}
-  for name in pairs(options) do
-    if not server_known[name] then error(("unknown option '%s'"):format(tostring(name)), 2) end
-  end
   local headers = request.headers
   if request.method ~= "GET" or not has(headers.connection, "upgrade") or not has(headers.upgrade, "websocket") then
     refuse(426, "a WebSocket handshake is expected")
@@ -208,7 +208,8 @@ local Guard = { __close = function(self)
   if self.held then self.held:close() end
 end }
 
-local client_known = { protocols = true, headers = true, limit = true, ping = true, deflate = true, tls = true, timeout = true }
+local client_known = { protocols = "table", headers = "table", limit = "integer", ping = "number",
+  deflate = "boolean", tls = "any", timeout = "number" }
 
 local function parse(url)
   local scheme, authority, target = url:match "^(wss?)://([^/?#]+)([^#]*)$"
@@ -267,10 +268,8 @@ end
 --- @return rille.http.WebSocket
 --- @raise EPROTO and what connecting raises
 function websocket.ws_connect(url, options)
+  check(options, client_known, "http.ws_connect")
   options = options or {}
-  for name in pairs(options) do
-    if not client_known[name] then error(("unknown option '%s'"):format(tostring(name)), 2) end
-  end
   local secure, host, port, target, authority = parse(url)
   return rille.timeout(options.timeout or 30, function()
     local tls = secure and (options.tls or true) or nil
