@@ -198,10 +198,13 @@ describe("files", function()
   it("outside the root are never served", function()
     local running <close> = serve(http.static(root .. "/pub"))
     rille.process.run { "mkfifo", root .. "/pub/fifo" }
+    fs.symlink("/dev/zero", root .. "/pub/zero")
+    fs.symlink("/", root .. "/pub/all")
     for _, target in ipairs {
       "/../secret", "/%2e%2e/secret", "/..%2fsecret", "/%252e%252e/secret", "/sub/..%5c..%5csecret", "/sub/../../secret",
-      "//etc/passwd", "/%00", "/data.txt%00.html", "/link", "/.hidden", "/./data.txt", "/sub/%2e%2e/%2e%2e/secret", "/fifo",
-      "http://a/../secret", "/nothing",
+      "//etc/passwd", "/%00", "/data.txt%00.html", "/link", "/.hidden", "/./data.txt", "/sub/%2e%2e/%2e%2e/secret", "/fifo", "/zero",
+      "/all/etc/passwd", "/a/..\\..\\", "/\\..\\secret", "/..;/secret", "/%2e%2e%2fsecret", "/%c0%ae%c0%ae/secret", "/.%00./secret",
+      "/pub/../../secret", "/data.txt/", "/data.txt/../../secret", "http://a/../secret", "/nothing",
     } do
       local status, _, body = get(target)
       assert.is_true(status == 404 or status == 400 or status == 403, target .. ": " .. status)

@@ -162,6 +162,9 @@ describe("a request", function()
     ["with a boundary of 10,000 bytes"] = { ("x"):rep(10000), "" },
     ["with a head without end"] = { "B", "--B\r\n" .. ("x"):rep(50000) },
     ["with junk after a boundary"] = { "B", "--Bxx" },
+    ["with a boundary of 0 bytes"] = { '""', '--\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n----\r\n' },
+    ["with a boundary that is not there"] = { "B", "--C\r\n\r\n\r\n--C--" },
+    ["with a head line that is none"] = { "B", "--B\r\nno colon\r\n\r\nx\r\n--B--" },
   } do
     it("with a multipart body " .. name .. " is answered with 400", function()
       local server <close> = serve(function(r)
@@ -172,6 +175,26 @@ describe("a request", function()
         .. case[1] .. "\r\nContent-Length: " .. #case[2] .. "\r\n\r\n" .. case[2])))
     end)
   end
+
+  it("with a hundred thousand parts is answered with 413, and nested ones are data", function()
+    local server <close> = serve(function(r) return r:form().a end)
+    local function post(body)
+      return raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: "
+        .. #body .. "\r\n\r\n" .. body)
+    end
+    assert.equal("413", statuses(post(('--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'):rep(100000) .. "--B--")))
+    assert.matches("\r\n\r\n%-%-C\r\n\r\ninner\r\n%-%-C%-%-$", post('--B\r\nContent-Disposition: form-data; name="a"\r\n'
+      .. "Content-Type: multipart/mixed; boundary=C\r\n\r\n--C\r\n\r\ninner\r\n--C--\r\n--B--"))
+  end)
+
+  it("with a form of a hundred thousand names is answered with 400", function()
+    local server <close> = serve(function(r) return r:form().a end)
+    local names = {}
+    for i = 1, 100000 do names[i] = "n" .. i end
+    local body = table.concat(names, "&")
+    assert.equal("400", statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+      .. "Content-Length: " .. #body .. "\r\n\r\n" .. body)))
+  end)
 
   it("with too many query names is told so", function()
     local server <close> = serve(function(r) return r.query.a or "none" end)
@@ -190,6 +213,12 @@ describe("a request", function()
     local other = raw(server, "POST /skip" .. head, true)
     assert.matches("unread$", other)
     assert.is_nil(other:find("100 Continue", 1, true))
+  end)
+
+  it("with 100-continue whose body does not come is told 100 once, then 408", function()
+    local server <close> = serve(function(r) return r:text() end, { limits = { body_time = 0.03 } })
+    local got = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", true)
+    assert.matches("^HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 408 ", got)
   end)
 end)
 
