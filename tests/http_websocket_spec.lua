@@ -177,21 +177,29 @@ describe("a handshake", function()
   end)
 end)
 
+-- KiB
+local function resident()
+  return tonumber(rille.fs.read("/proc/self/status"):match "VmHWM:%s*(%d+)")
+end
+
 describe("a hostile peer", function()
-  it("cannot make a small message fill the memory", function()
-    local server <close> = serve(echo, { limit = 100000 })
+  it("cannot make a message of 1 MiB fill 1 GiB of memory", function()
+    local server <close> = serve(echo, { limit = 2000000 })
     local conn <close>, head = raw(server, "Sec-WebSocket-Extensions: permessage-deflate\r\n")
     assert.matches("permessage%-deflate", head)
-    local bomb = require("rille.native.wsdeflate").deflate(("\0"):rep(20000000))
-    conn:write(masked(0xc2, bomb))
+    local block = require("rille.native.wsdeflate").deflate(("\0"):rep(16 * 1024 * 1024)) .. "\0\0\xff\xff"
+    local bomb = block:rep(64)
+    conn:write("\xc2\xff", string.pack(">I8", #bomb), "\0\0\0\0", bomb)
+    local before = resident()
     local frame = conn:read "a"
     assert.equal(1009, string.unpack(">I2", frame, -2))
+    assert.is_true(resident() - before < 64 * 1024)
   end)
 
-  it("may send a hundred thousand empty fragments", function()
+  it("may send a million empty fragments", function()
     local server <close> = serve(echo)
     local conn <close> = raw(server)
-    conn:write(masked(0x01, ""), masked(0x00, ""):rep(100000), masked(0x80, "end"))
+    conn:write(masked(0x01, ""), masked(0x00, ""):rep(1000000), masked(0x80, "end"))
     assert.equal("\x81\x03end", conn:read(5))
   end)
 end)
