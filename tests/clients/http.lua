@@ -203,6 +203,58 @@ check("chromium, HTTP/2 over TLS", function()
   end)
 end)
 
+-- What docs/deployment.md says of systemd and nginx, with the ports changed.
+
+local function block(language)
+  return fs.read("docs/deployment.md"):match("\n```" .. language .. "\n(.-)\n```")
+end
+
+check("systemd, the unit", function()
+  if not installed "systemd-analyze" then return "missing" end
+  fs.write(directory .. "/app.service", (block("ini"):gsub("network%-online.target", "basic.target")))
+  local result = rille.process.run { "systemd-analyze", "verify", directory .. "/app.service", stderr = "stdout" }
+  assert(not result.stdout:find "app.service", result.stdout)
+end)
+
+check("nginx, the proxy", function()
+  if not installed "nginx" then return "missing" end
+  local server <close> = http.serve { port = 0, handler = function(request)
+    if request.path == "/ws" then
+      local ws <close> = http.websocket(request)
+      for text in ws:messages() do ws:send(text) end
+      return
+    end
+    if request.path == "/ticks" then
+      return http.sse(function(send)
+        send "one"
+        rille.sleep(60)
+      end)
+    end
+    return request.host .. " " .. (request.headers["x-forwarded-for"] or "") .. " " .. #request:text()
+  end }
+  local port = math.random(20000, 29999)
+  local text = block("nginx"):gsub("127.0.0.1:8080", "127.0.0.1:" .. server.port):gsub("listen 80", "listen 127.0.0.1:" .. port)
+  local head = ("daemon off; pid %s/pid; error_log stderr; events {} http { access_log off;"):format(directory)
+  for _, kind in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do head = head .. ("%s_temp_path %s/%s;"):format(kind, directory, kind) end
+  fs.chmod(directory, "755") -- its worker is another user
+  fs.write(directory .. "/nginx.conf", head .. text .. "}")
+  local nginx <close> = rille.process.spawn { "nginx", "-c", directory .. "/nginx.conf", stdin = "null", stdout = "inherit", stderr = "inherit", grace = 1 }
+  local url = ("http://127.0.0.1:%d"):format(port)
+  rille.timeout(5, function()
+    while not pcall(http.get, url) do rille.sleep(0.05) end
+  end)
+  assert(http.post(url, { body = ("x"):rep(500000) }).body == ("127.0.0.1:%d 127.0.0.1 500000"):format(port))
+  for _ = 1, 100 do assert(http.get(url):ok()) end
+  local ws = http.ws_connect((url:gsub("^http", "ws")) .. "/ws", { headers = { Origin = url } })
+  ws:send(("grüße "):rep(1000))
+  assert(ws:recv() == ("grüße "):rep(1000))
+  ws:close(4000, "enough")
+  assert(ws.close_code == 4000)
+  local ticks <close> = http.get(url .. "/ticks", { stream = true })
+  assert(rille.timeout(2, ticks.body.read, ticks.body) == "data: one\n\n")
+  nginx:kill()
+end)
+
 -- 5,000 slow connections to one server: curl may take no more than twice the time that it takes to another, meanwhile.
 
 local function curl_time(url)
