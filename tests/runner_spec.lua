@@ -79,4 +79,19 @@ describe("rille test", function()
     local _, status = run("", "--timeout=soon")
     assert.equal(2, status)
   end)
+
+  it("takes busted's -e, --helper and --no-keep-going, and tells what it cannot load", function()
+    local output, status = run([[it("sees it", function() assert.equal(5, FIVE) end)]], "-e FIVE=5")
+    assert.equal(0, status, output)
+    output = run([[it("fails", error) it("is not run", function() end)]], "--no-keep-going")
+    assert.matches("0 passed, 1 failed", output)
+    for options, complaint in pairs {
+      ["--helper=no_such_helper"] = "cannot load the helper 'no_such_helper'", ["-e FIVE="] = "unexpected symbol",
+      ["--directory=/no/such"] = "chdir '/no/such'",
+    } do
+      output, status = run("", options)
+      assert.equal(2, status, options)
+      assert.matches("rille test: [^\n]*" .. complaint, output)
+    end
+  end)
 end)

@@ -84,7 +84,7 @@ local function make_safe(busted, ours)
   end
 end
 
-local function subscribe(busted, tally)
+local function subscribe(busted, tally, keep_going)
   busted.subscribe({ "test", "end" }, function(element, _, status)
     if status == "success" then
       tally.passed[element] = true
@@ -101,8 +101,13 @@ local function subscribe(busted, tally)
       tally.failed[key] = true
       tally.failures = tally.failures + 1
     end
+    busted.skipAll = not keep_going
     return nil, true
   end
+  busted.subscribe({ "error", "output" }, function(element, _, message)
+    io.stderr:write("rille test: cannot load the output '", element.name, "': ", tostring(message), "\n")
+    return nil, true
+  end)
   busted.subscribe({ "failure" }, failed)
   busted.subscribe({ "error" }, failed)
 end
@@ -127,20 +132,43 @@ local function read_arguments(words)
   return cli:parse(words)
 end
 
+-- What busted's own runner does first: a directory, coverage, code. Nil and a complaint if it fails.
+local function begin(args)
+  local ok, err = pcall(require("rille.os").chdir, args.directory)
+  if not ok then return nil, tostring(err) end
+  if args.coverage then
+    ok, err = require "busted.modules.luacov"()(args["coverage-config-file"])
+    if not ok then return nil, err end
+  end
+  for _, code in ipairs(args.e or {}) do
+    local f, message = load(code, "=(-e)", "t")
+    if not f then return nil, message end
+    f()
+  end
+  return true
+end
+
+local function load_helper(busted, args)
+  if not args.helper or args.helper == "" then return true end
+  local ok, err = require "busted.modules.helper_loader"()(busted, args.helper, { verbose = args.verbose,
+    language = args.lang, arguments = args.Xhelper })
+  if not ok then return nil, ("cannot load the helper '%s': %s"):format(args.helper, tostring(err)) end
+  return true
+end
+
 local function load_handlers(busted, args)
   require "busted.modules.output_handler_loader"()(busted, args.output, {
     defaultOutput = "plainTerminal", enableSound = args["enable-sound"], verbose = args.verbose,
     suppressPending = args["suppress-pending"], language = args.lang, deferPrint = args["defer-print"],
     arguments = args.Xoutput,
   })
-  if args.helper and args.helper ~= "" then
-    require "busted.modules.helper_loader"()(busted, args.helper, { verbose = args.verbose, language = args.lang,
-      arguments = args.Xhelper })
-  end
+  local ok, complaint = load_helper(busted, args)
+  if not ok then return nil, complaint end
   require "busted.modules.filter_loader"()(busted, {
     tags = args.tags, excludeTags = args["exclude-tags"], filter = args.filter, filterOut = args["filter-out"],
     list = args.list, nokeepgoing = not args["keep-going"], suppressPending = args["suppress-pending"],
   })
+  return true
 end
 
 local function load_files(busted, args)
@@ -181,6 +209,11 @@ local function full_name(busted, element)
   return table.concat(names, " ")
 end
 
+local function refuse(complaint)
+  io.stderr:write("rille test: ", complaint, "\n")
+  return 2
+end
+
 --- Runs what the words ask for; returns the exit status.
 --- @async
 function runner.run(ours, words)
@@ -191,14 +224,21 @@ function runner.run(ours, words)
     io.stderr:write(complaint, "\n")
     return 2
   end
+  if args.version then
+    print("busted " .. busted.version)
+    return 0
+  end
+  local ready, trouble = begin(args)
+  if not ready then return refuse(trouble) end
   if ours.seed then require("rille.test").seed(ours.seed) end
   runner.leaked, runner.found = {}, {}
   local tally = { ran = 0, skipped = 0, failures = 0, passed = {}, failed = {} }
   local real_now = require("rille.test").real_now
   local began = real_now()
   prepare(busted, args, ours)
-  subscribe(busted, tally)
-  load_handlers(busted, args)
+  subscribe(busted, tally, args["keep-going"])
+  ready, trouble = load_handlers(busted, args)
+  if not ready then return refuse(trouble) end
   load_files(busted, args)
   require "busted.execute"(busted)(args["repeat"], {
     seed = args.seed, shuffle = args["shuffle-files"], sort = args["sort-files"],
