@@ -5,6 +5,7 @@ local path = require "rille.path"
 local glob = require "rille.fs.glob"
 local options = require "rille.options"
 local watch = require "rille.fs.watch"
+local getenv = options.getenv
 
 local shield = require("rille.native.scope").shield
 
@@ -234,7 +235,7 @@ local function try_open(dir)
     return entries
   end
   local code = type(entries) == "table" and entries.code
-  if code == "ENOENT" or code == "ENOTDIR" or code == "ELOOP" or code == "EACCES" then
+  if code == "ENOENT" or code == "ENOTDIR" or code == "ELOOP" or code == "EACCES" or code == "DENIED" then
     return nil
   end
   error(entries, 0)
@@ -311,7 +312,7 @@ end
 function fs.temp_dir(opts)
   options.check(opts, TEMPORARY, "fs.temp_dir")
   opts = opts or {}
-  local dir = native.temp_dir(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
+  local dir = native.temp_dir(opts.dir or getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
   return dir, options.guard(function()
     shield(remove_if_there, dir) -- a cancellation that comes just now leaves nothing behind
   end)
@@ -327,7 +328,7 @@ end
 function fs.temp_file(opts)
   options.check(opts, TEMPORARY, "fs.temp_file")
   opts = opts or {}
-  return native.temp_file(opts.dir or os.getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
+  return native.temp_file(opts.dir or getenv "TMPDIR" or "/tmp", opts.prefix or "rille-")
 end
 
 --- Watches a file or directory: `for event in fs.watch(dir, { recursive = true })`. It watches from

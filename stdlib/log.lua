@@ -1,13 +1,14 @@
 -- rille.log: leveled lines with fields; pretty on a terminal, JSON otherwise. Writing never waits: a task of its own does.
 local json = require "rille.json"
 local rille = require "rille"
+local getenv = require("rille.options").getenv
 
 local LEVELS = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
 local COLORS = { debug = "2", info = "36", warn = "33", error = "31" }
 local QUEUE_MAX = 10000 -- lines: beyond it they are counted, and dropped
 
 local log = {}
-local threshold = LEVELS[os.getenv "RILLE_LOG" or "info"] or LEVELS.info
+local threshold = LEVELS[getenv "RILLE_LOG" or "info"] or LEVELS.info
 local format, color
 local queue, dropped, writing = {}, 0, false
 local sink
@@ -109,7 +110,7 @@ local function record(base, level, message, fields)
   end
   if not format then
     format = is_terminal() and "pretty" or "json"
-    color = format == "pretty" and (os.getenv "NO_COLOR" or "") == ""
+    color = format == "pretty" and (getenv "NO_COLOR" or "") == ""
   end
   local all = {}
   for name, value in pairs(base) do

@@ -41,6 +41,14 @@ function options.failure(code, op, path, what)
   return err
 end
 
+--- A variable that only tunes what a module does: nil also where it may not be read.
+--- @param name string
+--- @return string?
+function options.getenv(name)
+  local ok, value = pcall(os.getenv, name)
+  return ok and value or nil
+end
+
 local Guard = {}
 Guard.__index = Guard
 

@@ -4,18 +4,19 @@ local eval = require "rille.repl.eval"
 local inspect = require "rille.inspect"
 local program = require "rille.native.program"
 local rille = require "rille"
+local getenv = require("rille.options").getenv
 
 local FIRST, MORE = "> ", ">> "
 
 local function has_color()
-  local no = os.getenv "NO_COLOR"
+  local no = getenv "NO_COLOR"
   return not (no and no ~= "")
 end
 
 local function state_directory()
-  local base = os.getenv "XDG_STATE_HOME"
+  local base = getenv "XDG_STATE_HOME"
   if not base or base == "" then
-    local home = os.getenv "HOME"
+    local home = getenv "HOME"
     base = home and home .. "/.local/state"
   end
   return base and base .. "/rille"
@@ -28,7 +29,11 @@ local function load_history(repl)
     return
   end
   repl.history = directory .. "/history"
-  local file = io.open(repl.history, "r")
+  local permitted, file = pcall(io.open, repl.history, "r")
+  if not permitted then
+    repl.history = nil
+    return
+  end
   if not file then
     if not pcall(function() require("rille.fs").mkdir(directory, { parents = true }) end) then
       os.execute("mkdir -p '" .. directory:gsub("'", "'\\''") .. "' 2>/dev/null")

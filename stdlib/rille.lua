@@ -16,6 +16,7 @@ local parts = {
   tasks = { "race", "any", "wait", "as_completed", "map" },
   vars = { "var" },
   seeing = { "stats" },
+  permit = { "permitted" },
 }
 
 local part_of = {}

@@ -1,5 +1,6 @@
 -- rille.tty: terminals. Every function takes a stream, standard output by default.
 local native = require "rille.native.tty"
+local getenv = require("rille.options").getenv
 
 local tty = {}
 
@@ -35,18 +36,18 @@ end
 --- @param stream? rille.Stream|integer
 --- @return integer
 function tty.color_depth(stream)
-  local no_color, force = os.getenv "NO_COLOR", os.getenv "FORCE_COLOR"
+  local no_color, force = getenv "NO_COLOR", getenv "FORCE_COLOR"
   if no_color and no_color ~= "" then
     return 1
   end
   if force and force ~= "" then
     return ({ ["0"] = 1, ["2"] = 8, ["3"] = 24 })[force] or 4
   end
-  local term = os.getenv "TERM" or ""
+  local term = getenv "TERM" or ""
   if not tty.is(stream) or term == "" or term == "dumb" then
     return 1
   end
-  local color = os.getenv "COLORTERM"
+  local color = getenv "COLORTERM"
   if color == "truecolor" or color == "24bit" or term:find "direct" then
     return 24
   end

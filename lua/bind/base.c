@@ -3,6 +3,7 @@
 // the first need.
 #include "lua/bind/base.h"
 
+#include "lua/bind/code.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/trace.h"
 
@@ -169,7 +170,7 @@ static int dofile_k(lua_State *L, int status, lua_KContext ctx) {
 static int base_dofile(lua_State *L) {
   const char *path = luaL_optstring(L, 1, NULL);
   lua_settop(L, 1);
-  if (luaL_loadfile(L, path) != LUA_OK) return lua_error(L);
+  if (rl_code_load(L, path, path ? NULL : rl_code_mode(L, NULL)) != LUA_OK) return lua_error(L);
   lua_callk(L, 0, LUA_MULTRET, 0, dofile_k);
   return dofile_k(L, LUA_OK, 0);
 }

@@ -1,6 +1,8 @@
 // Classes of userdata, and the arguments of C functions.
 #include "lua/bind/class.h"
 
+#include "lua/bind/permit.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -16,6 +18,10 @@ void rl_class_open(lua_State *L, const rl_class *class) {
   if (luaL_newmetatable(L, class->name)) {
     lua_newtable(L);
     set_methods(L, class->methods);
+    if (!rl_may_native(L)) {  // metamethods trust their arguments
+      lua_pushstring(L, class->name);
+      lua_setfield(L, -3, "__metatable");
+    }
     lua_getfield(L, -2, "__index");
     bool own_index = !lua_isnil(L, -1);
     lua_pop(L, 1);

@@ -90,6 +90,16 @@ int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const
   return lua_error(L);
 }
 
+int rl_raise_denied(lua_State *L, const char *op, const char *field, const char *subject,
+                    const char *why) {
+  rl_push_sys(L, RL_DENIED, op, field, subject);
+  lua_getfield(L, -1, "message");
+  lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), why);
+  lua_setfield(L, -3, "message");
+  lua_pop(L, 1);
+  return lua_error(L);
+}
+
 static bool is_object(lua_State *L, int index) {
   if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->errors);

@@ -20,6 +20,10 @@ int rl_raise_op(lua_State *L, const char *code, const char *op, const char *text
 void rl_push_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
 int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const char *subject);
 
+// Refused by the runtime's permissions; `why` is theirs (runtime/io/permit.h).
+int rl_raise_denied(lua_State *L, const char *op, const char *field, const char *subject,
+                    const char *why);
+
 // True if the value at `index` is an error object with that code.
 bool rl_is_error(lua_State *L, int index, const char *code);
 

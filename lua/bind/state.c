@@ -8,6 +8,7 @@
 #include "lua/bind/task.h"
 #include "lua/bind/trace.h"
 #include "runtime/base/check.h"
+#include "runtime/io/permit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -147,13 +148,18 @@ static void free_all(rl_state *st) {
   free(st->anchors.free);
   free(st->slots.free);
   free(st->pool);
+  rl_permit_unref(st->loop.permit);
   rl_loop_fini(&st->loop);
 }
 
 int rl_state_init(rl_state *st, const rl_state_options *o) {
   memset(st, 0, sizeof *st);
   int err = rl_loop_init(&st->loop, o->uv, rl_run_task, st);
-  if (err < 0) return err;
+  if (err < 0) {
+    rl_permit_unref(o->permit);
+    return err;
+  }
+  st->loop.permit = o->permit;
   st->alloc = o->alloc;
   st->alloc_ud = o->alloc_ud;
   st->memory_limit = o->memory_limit;

@@ -125,8 +125,9 @@ typedef struct rl_state_options {
   lua_Alloc alloc;  // NULL: the slab allocator
   void *alloc_ud;
   size_t memory_limit;
-  int pool_threads;  // 0: one a core
-  bool no_env;       // do not read RILLE_SEED, LUA_PATH...
+  int pool_threads;          // 0: one a core
+  bool no_env;               // do not read RILLE_SEED, LUA_PATH...
+  struct rl_permit *permit;  // the state takes the reference; NULL: everything is permitted
 } rl_state_options;
 
 // Makes the Lua state with the standard libraries and rille's own coroutine functions. Negative: a

@@ -4,6 +4,7 @@
 
 #include "lua/host/runtime.h"
 #include "lua/host/warm.h"
+#include "runtime/io/permit.h"
 
 #include <string.h>
 
@@ -14,6 +15,7 @@ typedef struct birth_call {
 
 typedef struct inheritance {
   rille_options options;
+  rl_permit *permit;
   rl_warm *warm;
 } inheritance;
 
@@ -26,6 +28,7 @@ static void *inherit(rl_state *parent) {
     return NULL;
   }
   in->warm = rl_warm_ref(rt->warm);
+  in->permit = rl_permit_ref(parent->loop.permit);
   rille_options *o = &in->options;
   *o = rt->options;
   o->loop = NULL;
@@ -42,6 +45,7 @@ static void *inherit(rl_state *parent) {
 static void disinherit(void *inherited) {
   inheritance *in = inherited;
   rl_warm_unref(in->warm);
+  rl_permit_unref(in->permit);
   free(in);
 }
 
@@ -69,7 +73,7 @@ static int live(void *inherited, rl_life_plan *plan) {
   rille_options o = in.options;
   if (plan->memory_limit) o.memory_limit = plan->memory_limit;
   rille_runtime *rt;
-  if (rille_new(&o, &rt) != RILLE_OK) {
+  if (rl_runtime_new(&o, in.permit, &rt) != RILLE_OK) {
     rl_warm_unref(in.warm);
     return UV_ENOMEM;
   }

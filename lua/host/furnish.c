@@ -3,6 +3,7 @@
 
 #include "lua/bind/await.h"
 #include "lua/bind/trace.h"
+#include "lua/host/guard.h"
 #include "lua/host/sandbox.h"
 #include "lua/host/stdlib.h"
 #include "lua/bind/base.h"
@@ -68,6 +69,7 @@ static int os_exit(lua_State *L) {
 void rl_runtime_furnish(lua_State *L, rille_runtime *rt) {
   const rille_options *o = &rt->options;
   bool no_env = o->flags & RILLE_NO_ENV;
+  rl_guard_apply(L);
   rl_stdlib_open(L, no_env ? NULL : getenv("RILLE_STDLIB"), !(o->flags & RILLE_NO_CMODULES));
   rl_compat_open(L, no_env ? NULL : getenv("RILLE_COMPAT"));
   rt->st.load = rl_stdlib_load;

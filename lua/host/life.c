@@ -1,6 +1,7 @@
 // The life of a runtime: options, birth, orderly close.
 #include "lua/host/runtime.h"
 #include "lua/host/warm.h"
+#include "runtime/io/permit.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -59,23 +60,24 @@ static int furnish(lua_State *L) {
 }
 
 // The host hears what no status can say.
-static void log_error(const rille_options *o, const char *what, int err) {
-  char message[160];
-  int length = snprintf(message, sizeof message, "%s: %s", what, uv_strerror(err));
+static void log_error(const rille_options *o, const char *what, const char *why) {
+  char message[RL_REFUSAL + 32];
+  int length = snprintf(message, sizeof message, "%s: %s", what, why);
   if (o->log) o->log(o->ud, RILLE_LOG_ERROR, message, (size_t)length);
 }
 
-static rille_status open_state(rille_runtime *rt) {
+static rille_status open_state(rille_runtime *rt, rl_permit *permit) {
   const rille_options *o = &rt->options;
   rl_state_options so = {.uv = o->loop,
                          .alloc = o->alloc,
                          .alloc_ud = o->alloc_ud,
                          .memory_limit = o->memory_limit,
                          .pool_threads = o->pool_threads,
-                         .no_env = o->flags & RILLE_NO_ENV};
+                         .no_env = o->flags & RILLE_NO_ENV,
+                         .permit = permit};
   int err = rl_state_init(&rt->st, &so);
   if (err < 0) {
-    log_error(o, "cannot make an event loop", err);
+    log_error(o, "cannot make an event loop", uv_strerror(err));
     return err == UV_ENOMEM ? RILLE_ENOMEM : RILLE_EERROR;
   }
   rt->st.host = rt;
@@ -115,17 +117,13 @@ static rille_runtime *runtime_new(const rille_options *options) {
   return rt;
 }
 
-rille_status rille_new(const rille_options *options, rille_runtime **out) {
-  if (!out) return RILLE_EINVAL;
-  *out = NULL;
-  rille_options defaults;
-  rille_options_init(&defaults, sizeof defaults);
-  if (!options) options = &defaults;
-  if (options->size != sizeof *options) return RILLE_EVERSION;
-  if (options->pool_threads < 0 || options->argc < 0) return RILLE_EINVAL;
+rille_status rl_runtime_new(const rille_options *options, rl_permit *permit, rille_runtime **out) {
   rille_runtime *rt = runtime_new(options);
-  if (!rt) return RILLE_ENOMEM;
-  rille_status status = open_state(rt);
+  if (!rt) {
+    rl_permit_unref(permit);
+    return RILLE_ENOMEM;
+  }
+  rille_status status = open_state(rt, permit);
   if (status != RILLE_OK) {
     rl_port_unref(rt->port);
     free(rt);
@@ -134,6 +132,28 @@ rille_status rille_new(const rille_options *options, rille_runtime **out) {
   if (!(rt->options.flags & RILLE_NO_SIGNALS)) rl_signals_watch(rt);
   *out = rt;
   return RILLE_OK;
+}
+
+// A host that was compiled with an older header has a shorter struct.
+rille_status rille_new(const rille_options *given, rille_runtime **out) {
+  if (!out) return RILLE_EINVAL;
+  *out = NULL;
+  rille_options o;
+  rille_options_init(&o, sizeof o);
+  size_t size = given ? given->size : sizeof o;
+  if (size < offsetof(rille_options, permissions) || size > sizeof o) return RILLE_EVERSION;
+  if (given) memcpy(&o, given, size);
+  if (o.pool_threads < 0 || o.argc < 0) return RILLE_EINVAL;
+  rl_permit *permit;
+  char why[RL_REFUSAL];
+  int err = rl_host_permit(&o, &permit, why);
+  if (err == UV_ENOMEM) return RILLE_ENOMEM;
+  if (err < 0) {
+    log_error(&o, "permission", why);
+    return RILLE_EINVAL;
+  }
+  o.permissions = NULL;  // the host's list may go
+  return rl_runtime_new(&o, permit, out);
 }
 
 lua_State *rille_lua(rille_runtime *rt) {

@@ -29,6 +29,10 @@ static void help(FILE *out, const char *program) {
           "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
           "  --timeout=S       cancel the script after S seconds\n"
           "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
+          "  --allow-WHAT[=LIST]  permit that, and nothing else that is not allowed, too; WHAT is\n"
+          "                    net (host, host:port, :port, 10.0.0.0/8, unix:path), read, write,\n"
+          "                    code (paths), run (programs), env (names) or native (C modules)\n"
+          "  --deny-WHAT[=LIST]  refuse that, whatever is allowed\n"
           "  --                stop handling options\n"
           "  -                 stop handling options and run standard input\n",
           program, program);
@@ -93,7 +97,9 @@ static bool read_long(rl_command_line *line, const char *option) {
   if (strncmp(option, "--timeout=", 10) == 0) return read_timeout(line, option + 10);
   if (strncmp(option, "--warn-blocking=", 16) == 0) return read_blocking(line, option + 16);
   if (strncmp(option, "--max-memory=", 13) == 0) return read_memory(line, option + 13);
-  return false;
+  if (strncmp(option, "--allow-", 8) != 0 && strncmp(option, "--deny-", 7) != 0) return false;
+  line->permissions[line->permission_count++] = option + 2;
+  return true;
 }
 
 // "-l g=mod": the global is g.
@@ -179,9 +185,22 @@ static void put_init_first(rl_command_line *line) {
   line->steps[0] = init;
 }
 
+// A script may load the code beside it.
+static void permit_code(rl_command_line *line, const char *script) {
+  if (!script || strcmp(script, "-") == 0 || strchr(script, ',')) return;
+  const char *slash = strrchr(script, '/');
+  size_t n = slash ? (size_t)(slash - script) + 1 : 1;
+  char *word = malloc(sizeof "allow-code=" + n);
+  if (!word) return;
+  sprintf(word, "allow-code=%.*s", (int)n, slash ? script : ".");
+  line->permissions[line->permission_count++] = line->code = word;
+}
+
 bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
-  *line = (rl_command_line){.steps = calloc((size_t)argc + 3, sizeof *line->steps)};
-  if (!line->steps) return usage(argv[0], "not enough memory for", "the command line");
+  *line = (rl_command_line){.steps = calloc((size_t)argc + 3, sizeof *line->steps),
+                            .permissions = calloc((size_t)argc + 3, sizeof *line->permissions)};
+  if (!line->steps || !line->permissions)
+    return usage(argv[0], "not enough memory for", "the command line");
   if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
     help(stdout, argv[0]);
     line->helped = true;
@@ -193,6 +212,7 @@ bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
     return true;
   }
   int script = read_options(line, argv);
+  if (script > 0 && line->permission_count) permit_code(line, argv[script]);
   if (script < 0) return false;
   line->script = script < argc ? script : argc;
   bool asked = line->count > line->inspect;

@@ -185,6 +185,12 @@ static void flush_output(program *p) {
   if (p->status == 0) p->status = 1;
 }
 
+static void free_line(program *p) {
+  free(p->line.steps);
+  free(p->line.permissions);
+  free(p->line.code);
+}
+
 static int finish(program *p) {
   int code = rille_exit_code(p->rt);
   if (p->status == 0) p->status = code;
@@ -193,7 +199,7 @@ static int finish(program *p) {
   code = rille_exit_code(p->rt);
   if (p->status == 0) p->status = code;
   rille_free(p->rt);
-  free(p->line.steps);
+  free_line(p);
   flush_output(p);
   return p->status;
 }
@@ -243,19 +249,21 @@ int rl_program_main(int argc, char **argv) {
   rl_bundle bundle;
   bool built = rl_bundle_read(&bundle);
   if (built ? !bundle_line(&p) : !rl_command_line_read(&p.line, argc, argv)) {
-    free(p.line.steps);
+    free_line(&p);
     return p.line.helped ? 0 : 2;
   }
   rille_options o;
   rille_options_init(&o, sizeof o);
   o.flags = RILLE_DEADLOCKS | (p.line.no_env ? RILLE_NO_ENV : 0);
   o.memory_limit = p.line.memory_limit;
+  o.permissions = p.line.permissions;
   o.log = on_log;
   o.ud = &p;
   rille_status err = rille_new(&o, &p.rt);
   if (err != RILLE_OK) {
-    if (err != RILLE_EERROR) complain(&p, rille_strerror(err));
-    return 1;
+    if (err != RILLE_EERROR && err != RILLE_EINVAL) complain(&p, rille_strerror(err));
+    free_line(&p);
+    return err == RILLE_EINVAL ? 2 : 1;
   }
   if (p.line.version) print_version();
   set_arg(&p);

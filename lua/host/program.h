@@ -31,6 +31,9 @@ typedef struct rl_command_line {
   bool helped, version, no_env, warnings, interactive, inspect;
   uint64_t timeout_ns;
   size_t memory_limit;
+  const char **permissions;  // "allow-net=..." and its like, then NULL
+  int permission_count;
+  char *code;  // the last of them, or NULL
   rl_seeing_options seeing;
 } rl_command_line;
 

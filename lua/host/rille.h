@@ -78,6 +78,9 @@ typedef struct rille_options {
   void *ud; /* for the three above */
   int argc; /* for scripts: the global `arg` */
   char **argv;
+  /* What scripts may reach, ended by NULL: "allow-net=127.0.0.1:80", "allow-read=DIR",
+   * "deny-run"... as the options of the program (docs/security.md). NULL or empty: everything. */
+  const char *const *permissions;
 } rille_options;
 
 typedef struct rille_call_options {

@@ -74,6 +74,14 @@ struct rille_runtime {
 
 static inline rille_runtime *rl_runtime_of(lua_State *L) { return rl_state_of(L)->host; }
 
+// As rille_new, with permissions that are made already (NULL: none); takes the reference in every
+// case.
+rille_status rl_runtime_new(const rille_options *options, struct rl_permit *permit,
+                            rille_runtime **out);
+
+// The host's permissions; NULL: none. Negative: UV_ENOMEM, or `why` (RL_REFUSAL bytes) says it.
+int rl_host_permit(const rille_options *o, struct rl_permit **out, char *why);
+
 // RILLE_OK, or why the function may not be called: another thread, or closed.
 rille_status rl_runtime_check(const rille_runtime *rt);
 // The status of a failed protected call of Lua's API.

@@ -111,6 +111,8 @@ static void wrap(lua_State *L, const char *name, lua_CFunction f) {
   lua_setglobal(L, name);
 }
 
+void rl_sandbox_text_only(lua_State *L) { wrap(L, "load", text_load); }
+
 // Modules of rille that reach nothing outside the state.
 static bool is_harmless(const char *name) {
   static const char *const harmless[] = {"rille", "sync",  "tasks",  "vars",   "json",    "text",
@@ -195,7 +197,7 @@ static void apply_untrusted(lua_State *L) {
   keep_fields(L, "string", strings);
   keep_fields(L, "os", times);
   protect_strings(L);
-  wrap(L, "load", text_load);
+  rl_sandbox_text_only(L);
   wrap(L, "setmetatable", safe_setmetatable);
   lua_register(L, "rawset", safe_rawset);
   lua_register(L, "collectgarbage", count_memory);

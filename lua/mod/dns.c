@@ -4,6 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 
 #include <string.h>
 
@@ -72,6 +73,7 @@ static int dns_lookup(lua_State *L) {
   }
   if (err == 0 || err == UV_EAI_NONAME)
     return rl_raise_sys(L, UV_EAI_NONAME, "lookup", "address", host);
+  rl_demand_name(L, "lookup", host, -1);
   rl_lookup *l = rl_lookup_begin(&rl_state_of(L)->loop, host, family, rl_current(L), &err);
   if (!l) return rl_raise_sys(L, err, "lookup", "address", host);
   return rl_await(L, &l->op, looked_up, (lua_KContext)l);
@@ -97,6 +99,7 @@ static int dns_reverse(lua_State *L) {
   int err = rl_addr_parse(&addr, text, 0);
   rl_checkpoint(L);
   rl_lookup *l = NULL;
+  if (err == 0) rl_demand_address(L, "reverse", (struct sockaddr *)&addr.sa, NULL, RL_NET_CONNECT);
   if (err == 0) l = rl_lookup_begin_reverse(&rl_state_of(L)->loop, &addr, rl_current(L), &err);
   if (!l) return rl_raise_sys(L, err, "reverse", "address", text);
   return rl_await(L, &l->op, named, (lua_KContext)l);

@@ -76,6 +76,7 @@ static rl_fs *check_done(lua_State *L, rl_pooled *work) {
   rl_fs *fs = (rl_fs *)work;
   int err = work->op.status;
   if (err == RL_LIMIT) raise_limit(L, fs);
+  if (err == RL_DENIED) rl_raise_denied(L, fs->op, "path", fs->at, fs->why);
   if (err < 0) rl_raise_sys(L, err, fs->op, "path", fs->at);
   return fs;
 }
@@ -314,8 +315,10 @@ typedef struct dir_box {
   rl_dir dir;
 } dir_box;
 
+static const rl_class dir_class;
+
 static int dir_close(lua_State *L) {
-  dir_box *d = lua_touserdata(L, 1);
+  dir_box *d = rl_check_object(L, 1, &dir_class);
   if (d->open) rl_dir_close(&d->dir);
   d->open = false;
   return 0;
@@ -335,6 +338,7 @@ static const char *letter_name(char letter) {
 
 static rl_dir_job *check_dir_done(lua_State *L, rl_pooled *work) {
   rl_dir_job *job = (rl_dir_job *)work;
+  if (work->op.status == RL_DENIED) rl_raise_denied(L, job->op, "path", job->path, job->why);
   if (work->op.status < 0) rl_raise_sys(L, work->op.status, job->op, "path", job->path);
   return job;
 }

@@ -20,8 +20,10 @@ typedef struct watch_box {
   _Alignas(struct inotify_event) char events[4096];
 } watch_box;
 
+static const rl_class watch_class;
+
 static int watch_close(lua_State *L) {
-  watch_box *b = lua_touserdata(L, 1);
+  watch_box *b = rl_check_object(L, 1, &watch_class);
   if (b->watch) rl_watch_close(b->watch);
   b->watch = NULL;
   return 0;
@@ -38,6 +40,7 @@ static watch_box *check_open(lua_State *L);
 // (path, mask): the number that events of it carry
 static int push_number(lua_State *L, rl_pooled *work) {
   rl_fs *fs = (rl_fs *)work;
+  if (work->op.status == RL_DENIED) rl_raise_denied(L, fs->op, "path", fs->path, fs->why);
   if (work->op.status < 0) rl_raise_sys(L, work->op.status, fs->op, "path", fs->path);
   lua_pushinteger(L, work->op.status);
   return 1;

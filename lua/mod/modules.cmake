@@ -4,7 +4,8 @@ rille_module(hash SOURCES lua/mod/heavy/hash.c lua/mod/heavy/hash_kdf.c runtime/
 rille_module(zip SOURCES lua/mod/heavy/zip.c runtime/cpu/zip.c runtime/cpu/zip_zlib.c runtime/cpu/zip_zstd.c runtime/cpu/zip_brotli.c
   PACKAGES zlib libzstd libbrotlienc libbrotlidec)
 rille_module(http2 SOURCES lua/mod/heavy/http2.c runtime/io/heavy/h2conn.c runtime/io/heavy/h2head.c PACKAGES libnghttp2)
-rille_module(http_client SOURCES lua/mod/heavy/http_client.c runtime/io/heavy/curlmulti.c PACKAGES libcurl)
+rille_module(http_client SOURCES lua/mod/heavy/http_client.c runtime/io/heavy/curlmulti.c runtime/io/heavy/curlpermit.c
+  PACKAGES libcurl)
 rille_module(line SOURCES lua/mod/heavy/line.c PACKAGES libedit)
 rille_module(regex SOURCES lua/mod/heavy/regex.c runtime/cpu/regex.c runtime/cpu/regex_sub.c
   PACKAGES libpcre2-8)

@@ -3,6 +3,7 @@
 #include "lua/bind/address.h"
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/stream.h"
 #include "lua/bind/trace.h"
@@ -45,12 +46,15 @@ static int check_port(lua_State *L, int index, int low) {
   return (int)port;
 }
 
+static bool fits(const char *path) {
+  return strlen(path) < sizeof(((struct sockaddr_un *)0)->sun_path);
+}
+
 static const char *check_path(lua_State *L, int index, const char *op) {
   size_t n;
   const char *path = luaL_checklstring(L, index, &n);
   luaL_argcheck(L, n > 0 && strlen(path) == n, index, "a path is not empty and has no NUL byte");
-  if (n >= sizeof(((struct sockaddr_un *)0)->sun_path))
-    rl_raise_sys(L, UV_ENAMETOOLONG, op, "path", path);
+  if (!fits(path)) rl_raise_sys(L, UV_ENAMETOOLONG, op, "path", path);
   return path;
 }
 
@@ -74,6 +78,11 @@ static int raise_connect(lua_State *L, int err) {
   const char *text =
       lua_pushfstring(L, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, (int)lua_tointeger(L, 2));
   return rl_raise_sys(L, err, "connect", "address", text);
+}
+
+static int raise_denied(lua_State *L, const char *why) {
+  const char *text = lua_pushfstring(L, "%s:%d", lua_tostring(L, 1), (int)lua_tointeger(L, 2));
+  return rl_raise_denied(L, "connect", "address", text, why);
 }
 
 // Stack: host or path, port or nil, the closed connection.
@@ -107,9 +116,24 @@ static int begin_dial(lua_State *L, rl_dial *d) {
   return rl_await(L, &d->op, connected, 0);
 }
 
-static rl_dial *dial_list(lua_State *L, const struct addrinfo *list) {
+// Keeps what may be connected to; `why` is of the first that may not.
+static int permitted(lua_State *L, rl_addr *addrs, int count, char *why) {
+  const rl_permit *p = rl_permit_of(L);
+  char others[RL_REFUSAL];
+  int kept = 0;
+  for (int i = 0; p && i < count; i++) {
+    const struct sockaddr *sa = (struct sockaddr *)&addrs[i].sa;
+    char *reason = *why ? others : why;
+    if (rl_permit_address(p, sa, lua_tostring(L, 1), RL_NET_CONNECT, reason) < 0) continue;
+    addrs[kept++] = addrs[i];
+  }
+  return p ? kept : count;
+}
+
+static rl_dial *dial_list(lua_State *L, const struct addrinfo *list, char *why) {
   rl_addr addrs[RL_DIAL_MAX];
   int count = rl_addrs_interleave(list, (int)lua_tointeger(L, 2), addrs, RL_DIAL_MAX);
+  count = permitted(L, addrs, count, why);
   rl_dial *d = new_dial(L, count);
   if (d) memcpy(d->addrs, addrs, (size_t)count * sizeof *addrs);
   return d;
@@ -119,9 +143,11 @@ static int looked_up(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   rl_lookup *l = (rl_lookup *)ctx;
   int err = rl_awaited(L, &l->op);
-  rl_dial *d = err < 0 ? NULL : dial_list(L, rl_lookup_list(l));
+  char why[RL_REFUSAL] = "";
+  rl_dial *d = err < 0 ? NULL : dial_list(L, rl_lookup_list(l), why);
   rl_lookup_free(l);
   if (err < 0) return rl_raise_sys(L, err, "lookup", "address", lua_tostring(L, 1));
+  if (d && d->count == 0 && *why) return raise_denied(L, why);
   return begin_dial(L, d);
 }
 
@@ -133,11 +159,13 @@ static int connect_host(lua_State *L) {
   rl_object_new(L, &conn_class, 0);
   err = rl_addr_parse(&addr, host, port);
   if (err == 0) {
+    rl_demand_address(L, "connect", (struct sockaddr *)&addr.sa, NULL, RL_NET_CONNECT);
     rl_dial *d = new_dial(L, 1);
     if (d) d->addrs[0] = addr;
     return begin_dial(L, d);
   }
   rl_lookup *l = NULL;
+  rl_demand_name(L, "connect", host, port);
   if (err != UV_EAI_NONAME) l = rl_lookup_begin(loop_of(L), host, AF_UNSPEC, rl_current(L), &err);
   if (!l) return rl_raise_sys(L, err, "lookup", "address", host);
   return rl_await(L, &l->op, looked_up, (lua_KContext)l);
@@ -151,13 +179,16 @@ static int net_connect(lua_State *L) {  // (host, port) or (path)
   rl_object_new(L, &conn_class, 0);
   rl_dial *d = new_dial(L, 0);
   if (!d) return raise_connect(L, UV_ENOMEM);
-  rl_dial_begin_path(d, path, rl_current(L));
+  rl_pin pin;
+  path = rl_demand_path(L, "connect", &pin, RL_PIN_OBJECT, RL_PIN_SOCKET, path);
+  rl_dial_begin_path(d, path, rl_current(L));  // connects at once
+  rl_pin_drop(&pin);
   return rl_await(L, &d->op, connected, 0);
 }
 
 // Listening
 
-static listener *push_closed_listener(lua_State *L) { return rl_object_new(L, &listener_class, 0); }
+static listener *push_closed_listener(lua_State *L) { return rl_object_new(L, &listener_class, 1); }
 
 static int net_listen(lua_State *L) {  // (address, port, backlog, reuse_port)
   rl_addr addr;
@@ -166,6 +197,7 @@ static int net_listen(lua_State *L) {  // (address, port, backlog, reuse_port)
   rl_listen_options options = {(int)luaL_optinteger(L, 3, 511), lua_toboolean(L, 4)};
   if (err == 0) {
     listener *box = push_closed_listener(L);
+    rl_demand_address(L, "listen", (struct sockaddr *)&addr.sa, NULL, RL_NET_LISTEN);
     box->l = rl_listener_tcp(loop_of(L), &addr, options, &err);
     if (box->l) return 1;
   }
@@ -177,10 +209,18 @@ static int net_listen(lua_State *L) {  // (address, port, backlog, reuse_port)
 static int net_listen_path(lua_State *L) {  // (path, backlog)
   const char *path = check_path(L, 1, "listen");
   rl_listen_options options = {(int)luaL_optinteger(L, 2, 511), false};
-  int err;
+  int err = UV_ENAMETOOLONG;
   listener *box = push_closed_listener(L);
-  box->l = rl_listener_path(loop_of(L), path, options, &err);
-  return box->l ? 1 : rl_raise_sys(L, err, "listen", "path", path);
+  rl_pin pin;
+  const char *at = rl_demand_path(L, "listen", &pin, RL_PIN_ENTRY, RL_PIN_SOCKET, path);
+  if (fits(at)) box->l = rl_listener_path(loop_of(L), at, pin.fd, options, &err);
+  if (box->l) {
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+  }
+  rl_pin_drop(&pin);
+  return rl_raise_sys(L, err, "listen", "path", path);
 }
 
 static rl_listener *check_listener(lua_State *L, const char *op) {
@@ -309,6 +349,10 @@ static int push_name(lua_State *L, const void *uv, bool tcp, tcp_name of_tcp, pi
 
 static int listener_address(lua_State *L) {
   rl_listener *l = check_listener(L, "address");
+  if (l->pinned >= 0) {
+    lua_getiuservalue(L, 1, 1);
+    return rl_push_address_path(L, lua_tostring(L, -1), lua_rawlen(L, -1));
+  }
   return push_name(L, &l->uv, !l->unix_socket, uv_tcp_getsockname, uv_pipe_getsockname);
 }
 

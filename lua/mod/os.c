@@ -1,5 +1,6 @@
 // rille.native.os: what the system tells of itself and of this process.
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/state.h"
 
 #include <errno.h>
@@ -18,23 +19,34 @@ static const char *check_text(lua_State *L, int index) {
 }
 
 static int os_getenv(lua_State *L) {
-  lua_pushstring(L, getenv(check_text(L, 1)));
+  const char *name = check_text(L, 1);
+  rl_demand_env(L, "getenv", name);
+  lua_pushstring(L, getenv(name));
   return 1;
 }
 
 static int os_setenv(lua_State *L) {
   const char *name = check_text(L, 1), *value = lua_isnil(L, 2) ? NULL : check_text(L, 2);
+  char why[RL_REFUSAL];
+  const rl_permit *p = rl_permit_of(L);
+  if (p && rl_permit_setenv(p, name, why) < 0) return rl_raise_denied(L, "setenv", NULL, name, why);
   int failed = value ? setenv(name, value, 1) : unsetenv(name);
   return failed ? rl_raise_sys(L, -errno, "setenv", NULL, name) : 0;
 }
 
-// A copy of the whole environment.
+// A copy of the environment, as far as it may be read.
 static int os_environ(lua_State *L) {
+  const rl_permit *p = rl_permit_of(L);
+  char why[RL_REFUSAL];
   lua_newtable(L);
   for (char **entry = environ; entry && *entry; entry++) {
     const char *is = strchr(*entry, '=');
     if (!is) continue;
-    lua_pushlstring(L, *entry, (size_t)(is - *entry));
+    const char *name = lua_pushlstring(L, *entry, (size_t)(is - *entry));
+    if (p && rl_permit_env(p, name, why) < 0) {
+      lua_pop(L, 1);
+      continue;
+    }
     lua_pushstring(L, is + 1);
     lua_rawset(L, -3);
   }
@@ -50,7 +62,11 @@ static int os_cwd(lua_State *L) {
 
 static int os_chdir(lua_State *L) {
   const char *path = check_text(L, 1);
-  return chdir(path) < 0 ? rl_raise_sys(L, -errno, "chdir", "path", path) : 0;
+  rl_pin pin;
+  const char *at = rl_demand_path(L, "chdir", &pin, RL_PIN_OBJECT, RL_PIN_READ, path);
+  int err = chdir(at) < 0 ? -errno : 0;
+  rl_pin_drop(&pin);
+  return err < 0 ? rl_raise_sys(L, err, "chdir", "path", path) : 0;
 }
 
 // The cores this process may run on.

@@ -3,6 +3,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/file.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/pooled.h"
 #include "lua/bind/signame.h"
 #include "lua/bind/trace.h"
@@ -22,6 +23,8 @@ typedef struct process_box {
 } process_box;
 
 static rl_process *check_process(lua_State *L);
+
+enum { ARGV = 1, CWD, ENV, GROUP, STDIO };
 
 // --- what to start
 
@@ -58,15 +61,39 @@ static char **copy_strings(lua_State *L, int index) {
   return ok ? strings : free_strings(strings);
 }
 
-// Ours, copied here: another thread must not read it while this one sets a variable.
-static char **copy_environment(void) {
-  size_t n = 0;
+static bool may_inherit(const rl_permit *p, const char *entry) {
+  char name[256], why[RL_REFUSAL];
+  size_t n = strcspn(entry, "=");
+  if (n >= sizeof name) return false;
+  memcpy(name, entry, n);
+  name[n] = 0;
+  return rl_permit_env(p, name, why) == 0;
+}
+
+// Ours, as far as it may be read, copied here: another thread must not read it while this one sets
+// a variable.
+static char **copy_environment(const rl_permit *p) {
+  size_t n = 0, kept = 0;
   while (environ && environ[n]) n++;
   char **strings = calloc(n + 1, sizeof *strings);
   for (size_t i = 0; strings && i < n; i++) {
-    if (!(strings[i] = strdup(environ[i]))) return free_strings(strings);
+    if (p && !may_inherit(p, environ[i])) continue;
+    if (!(strings[kept++] = strdup(environ[i]))) return free_strings(strings);
   }
   return strings;
+}
+
+// LD_PRELOAD and its like make any program another one.
+static void check_loader(lua_State *L) {
+  const rl_permit *p = rl_permit_of(L);
+  char why[RL_REFUSAL];
+  if (!p || !lua_istable(L, ENV) || rl_permit_all(p, RL_MAY_RUN, why) == 0) return;
+  for (lua_Unsigned i = 1; i <= lua_rawlen(L, ENV); i++) {
+    lua_rawgeti(L, ENV, (lua_Integer)i);
+    const char *entry = lua_tostring(L, -1);
+    if (strncmp(entry, "LD_", 3) == 0) rl_raise_denied(L, "spawn", NULL, entry, why);
+    lua_pop(L, 1);
+  }
 }
 
 // Files and our own standard streams: a child can be given their descriptors.
@@ -93,13 +120,11 @@ static int copy_descriptor(lua_State *L, int index) {
   return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-enum { ARGV = 1, CWD, ENV, GROUP, STDIO };
-
 // Fills a new job from arguments that were checked; raises nothing.
 static int fill(lua_State *L, rl_spawn *job) {
   const char *cwd = lua_tostring(L, CWD);
   job->argv = copy_strings(L, ARGV);
-  job->env = lua_istable(L, ENV) ? copy_strings(L, ENV) : copy_environment();
+  job->env = lua_istable(L, ENV) ? copy_strings(L, ENV) : copy_environment(rl_permit_of(L));
   if (cwd) job->cwd = strdup(cwd);
   if (!job->argv || !job->env || (cwd && !job->cwd)) return UV_ENOMEM;
   job->process->group = lua_toboolean(L, GROUP);
@@ -117,6 +142,7 @@ static const rl_class process_class;
 // process, then for each of the three a stream or nil
 static int push_spawned(lua_State *L, rl_pooled *work) {
   rl_spawn *job = (rl_spawn *)work;
+  if (work->op.status == RL_DENIED) rl_raise_denied(L, "spawn", "path", job->argv[0], job->why);
   if (work->op.status < 0) rl_raise_sys(L, work->op.status, job->op, "path", job->at);
   process_box *box = rl_object_new(L, &process_class, 0);
   int err = rl_spawn_take(job, &box->process);
@@ -137,6 +163,7 @@ static int process_spawn(lua_State *L) {
   lua_settop(L, STDIO + 2);
   check_strings(L, ARGV, 1);
   if (!lua_isnil(L, ENV)) check_strings(L, ENV, 0);
+  check_loader(L);
   size_t size = 0;
   const char *cwd = luaL_optlstring(L, CWD, NULL, &size);
   luaL_argcheck(L, !cwd || strlen(cwd) == size, CWD, "the path holds a zero byte");

@@ -1,5 +1,6 @@
 // rille.native.shared: what several threads hold: channels of messages, buffers of bytes; and
 // messages as bytes.
+#include "lua/bind/permit.h"
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/message.h"
@@ -412,8 +413,10 @@ static int shared_unpack(lua_State *L) {
   rl_msg *m;
   if (size < sizeof count) return rl_raise(L, "INVALID", "message: too short");
   memcpy(&count, bytes, sizeof count);
-  int err =
-      rl_msg_from_bytes(bytes + sizeof count, size - sizeof count, count, lua_toboolean(L, 2), &m);
+  bool functions = lua_toboolean(L, 2) && rl_may_native(L);  // they are bytecode
+  int err = rl_msg_from_bytes(bytes + sizeof count, size - sizeof count, count, functions, &m);
+  if (err < 0 && !functions && lua_toboolean(L, 2))
+    return rl_raise(L, "INVALID", "message: malformed, or a function, which needs --allow-native");
   if (err < 0) return rl_raise_sys(L, err, "message", NULL, NULL);
   return rl_msg_push_unref(L, m);
 }

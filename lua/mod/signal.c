@@ -47,8 +47,10 @@ typedef struct watch_box {
   rl_signal_watch watch;
 } watch_box;
 
+static const rl_class watch_class;
+
 static int watch_close(lua_State *L) {
-  watch_box *b = lua_touserdata(L, 1);
+  watch_box *b = rl_check_object(L, 1, &watch_class);
   if (b->open) rl_signal_watch_close(&b->watch);
   b->open = false;
   return 0;

@@ -42,8 +42,10 @@ typedef struct raw_box {
   struct termios before;
 } raw_box;
 
+static const rl_class raw_class;
+
 static int raw_close(lua_State *L) {
-  raw_box *b = lua_touserdata(L, 1);
+  raw_box *b = rl_check_object(L, 1, &raw_class);
   if (b->fd <= 0) return 0;
   tcsetattr(b->fd, TCSADRAIN, &b->before);
   close(b->fd);

@@ -4,6 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/trace.h"
 #include "runtime/io/dns.h"
 #include "runtime/io/udp.h"
@@ -50,6 +51,7 @@ static int udp_open(lua_State *L) {  // (address, port, bind, reuse)
   rl_addr addr = check_addr(L, 1, 2, "udp");
   bool bind = lua_toboolean(L, 3), reuse = lua_toboolean(L, 4);
   int err;
+  if (bind) rl_demand_address(L, "bind", (struct sockaddr *)&addr.sa, NULL, RL_NET_LISTEN);
   udp *box = rl_object_new(L, &udp_class, 0);
   box->u = rl_udp_open(&rl_state_of(L)->loop, &addr, bind, reuse, &err);
   if (box->u) return 1;
@@ -58,7 +60,12 @@ static int udp_open(lua_State *L) {  // (address, port, bind, reuse)
   return rl_raise_sys(L, err, "bind", "address", text);
 }
 
-// Names: `host` at 3 becomes an address.
+// Names: `host` at 3 becomes an address, and stays at 5.
+
+static void demand(lua_State *L, const char *op, const rl_addr *addr) {
+  const char *name = lua_tostring(L, 5);
+  rl_demand_address(L, op, (const struct sockaddr *)&addr->sa, name, RL_NET_CONNECT);
+}
 
 static bool is_name(lua_State *L) {
   rl_addr addr;
@@ -70,6 +77,9 @@ static int look_up(lua_State *L, const rl_udp *u, lua_KFunction k) {
   int n = sizeof own, err;
   uv_udp_getsockname(&u->uv, (struct sockaddr *)&own, &n);
   const char *host = lua_tostring(L, 3);
+  rl_demand_name(L, "lookup", host, (int)lua_tointeger(L, 4));
+  lua_pushvalue(L, 3);
+  lua_replace(L, 5);
   rl_lookup *l = rl_lookup_begin(&rl_state_of(L)->loop, host, own.ss_family, rl_current(L), &err);
   if (!l) return rl_raise_sys(L, err, "lookup", "address", host);
   return rl_await(L, &l->op, k, (lua_KContext)l);
@@ -103,6 +113,7 @@ static int send_now(lua_State *L, int status, lua_KContext ctx) {
   rl_addr addr, *to = NULL;
   if (!lua_isnil(L, 3)) {
     addr = check_addr(L, 3, 4, "send");
+    demand(L, "send", &addr);
     to = &addr;
   }
   int err = rl_udp_send(u, data, n, to);
@@ -121,6 +132,7 @@ static int send_named(lua_State *L, int status, lua_KContext ctx) {
 
 static int udp_send(lua_State *L) {
   lua_settop(L, 4);
+  lua_pushnil(L);
   rl_udp *u = check_udp(L, "send");
   luaL_checkstring(L, 2);
   bool named = !lua_isnil(L, 3) && is_name(L);
@@ -177,6 +189,7 @@ static int udp_recv(lua_State *L) {
 static int connect_now(lua_State *L) {
   rl_udp *u = check_udp(L, "connect");
   rl_addr addr = check_addr(L, 3, 4, "connect");
+  demand(L, "connect", &addr);
   if (u->connected) uv_udp_connect(&u->uv, NULL);
   int err = uv_udp_connect(&u->uv, (const struct sockaddr *)&addr.sa);
   u->connected = err == 0;
@@ -193,6 +206,7 @@ static int udp_connect(lua_State *L) {  // (host, port)
   lua_settop(L, 3);
   lua_pushnil(L);
   lua_insert(L, 2);  // as in sending, where the data are
+  lua_pushnil(L);
   rl_udp *u = check_udp(L, "connect");
   if (!is_name(L)) return connect_now(L);
   check_port(L, 4);
@@ -203,6 +217,9 @@ static int udp_connect(lua_State *L) {  // (host, port)
 static int membership(lua_State *L, const char *op, uv_membership what) {
   rl_udp *u = check_udp(L, op);
   const char *group = luaL_checkstring(L, 2), *interface = luaL_optstring(L, 3, NULL);
+  rl_addr addr;
+  if (rl_permit_of(L) && rl_addr_parse(&addr, group, 0) == 0)
+    rl_demand_address(L, op, (struct sockaddr *)&addr.sa, NULL, RL_NET_CONNECT);
   int err = uv_udp_set_membership(&u->uv, group, interface, what);
   if (err < 0) return rl_raise_sys(L, err, op, "address", group);
   return check_done(L, err, op);

@@ -67,7 +67,8 @@ struct rl_loop {
 
   rl_slab slab;  // records of tasks, scopes and ops; blocks to read into
   rl_closer *closers;
-  void *resolver;  // of runtime/io
+  void *resolver;            // of runtime/io
+  struct rl_permit *permit;  // of runtime/io: what may be reached; NULL: everything
 };
 
 // `uv` NULL: the loop makes its own. Negative: a libuv error, nothing to undo.

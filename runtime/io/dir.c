@@ -1,6 +1,8 @@
 // Reading directories.
 #include "runtime/io/dir.h"
 
+#include "runtime/io/pin.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -78,14 +80,29 @@ static int fill(rl_dir_job *job) {
   return 0;
 }
 
+static int open_dir(rl_dir_job *job, const char *path, bool follow) {
+  job->dir.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+  return job->dir.fd < 0 ? -errno : 0;
+}
+
+static int open_permitted(rl_dir_job *job) {
+  rl_pin pin;
+  job->why = malloc(RL_REFUSAL);
+  if (!job->why) return -ENOMEM;
+  int err = rl_pin_open(&pin, job->work.loop->permit, job->follow ? RL_PIN_OBJECT : RL_PIN_LINK,
+                        RL_PIN_READ, job->path, job->why);
+  if (err == 0) err = open_dir(job, pin.path, true);
+  rl_pin_drop(&pin);
+  return err;
+}
+
 static int run(rl_pooled *work) {
   rl_dir_job *job = (rl_dir_job *)work;
   if (!job->dir.batch && !(job->dir.batch = malloc(RL_DIR_BATCH))) return -ENOMEM;
   if (job->dir.fd < 0) {
     job->op = "opendir";
-    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | (job->follow ? 0 : O_NOFOLLOW);
-    job->dir.fd = open(job->path, flags);
-    if (job->dir.fd < 0) return -errno;
+    int err = work->loop->permit ? open_permitted(job) : open_dir(job, job->path, job->follow);
+    if (err < 0) return err;
   }
   return fill(job);
 }
@@ -93,6 +110,7 @@ static int run(rl_pooled *work) {
 static void drop(rl_pooled *work) {
   rl_dir_job *job = (rl_dir_job *)work;
   rl_dir_close(&job->dir);
+  free(job->why);
   free(job);
 }
 

@@ -20,6 +20,7 @@ typedef struct rl_dir {
 typedef struct rl_dir_job {
   rl_pooled work;
   rl_dir dir;
+  char *why;     // of RL_DENIED, from malloc
   bool follow;   // of the last part of `path`
   void *waiter;  // of the floor above
   const char *op;

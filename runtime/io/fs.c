@@ -15,7 +15,8 @@
 
 static int run(rl_pooled *work) {
   rl_fs *fs = (rl_fs *)work;
-  return fs->call(fs);
+  const struct rl_permit *permit = work->loop ? work->loop->permit : NULL;
+  return permit ? rl_fs_permitted(fs, permit) : fs->call(fs);
 }
 
 rl_fs *rl_fs_new(int (*call)(rl_fs *), const char *path, const char *to) {
@@ -37,6 +38,7 @@ void rl_fs_drop(rl_pooled *work) {
   if (fs->made) remove(fs->out);
   if (fs->fd >= 0) close(fs->fd);
   free(fs->where);
+  free(fs->why);
   free(fs->out);
   free(fs);
 }
@@ -53,7 +55,7 @@ bool rl_fs_polled(int fd, const struct stat *st) {
 int rl_fs_open(rl_fs *fs) {
   fs->op = "open";
   // O_NONBLOCK: the opening of a FIFO waits for no one. It means nothing to files.
-  int flags = (int)fs->number | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  int flags = (int)fs->number | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (fs->to ? 0 : fs->no_follow);
   do {
     fs->fd = open(fs->path, flags, (mode_t)fs->other);
   } while (fs->fd < 0 && errno == EINTR);

@@ -23,7 +23,10 @@ struct rl_fs {
   uint64_t limit;  // bytes to read at most
   char *out;       // bytes read or a path made, from malloc
   size_t out_size;
-  bool made;       // `out` is a new file or directory, to be removed unless someone takes it
+  bool made;  // `out` is a new file or directory, to be removed unless someone takes it
+  const struct rl_permit *permit;  // NULL: everything may be reached
+  char *why;                       // of RL_DENIED
+  int no_follow;   // O_NOFOLLOW: what is written was checked as a name that is no link
   int fd;          // a result: an open file; -1: none
   struct stat st;  // a result: of stat, and of the open file
 };
@@ -65,6 +68,11 @@ int rl_fs_utime(rl_fs *fs);      // atime, mtime: seconds, NaN: now
 int rl_fs_temp_file(rl_fs *fs);  // path: directory, `to`: prefix -> fd, out (its path), mode 0600
 int rl_fs_temp_dir(rl_fs *fs);   // the same -> out, mode 0700
 int rl_fs_notify(rl_fs *fs);     // fd: an inotify, number: its mask -> the watch's number
+
+// Does the job as far as `permit` lets it.
+int rl_fs_permitted(rl_fs *fs, const struct rl_permit *permit);
+// One directory, which may be there already.
+int rl_fs_make_permitted(rl_fs *fs, const char *path);
 
 // Writes all of it, in pieces between which a cancelled job ends. The descriptor may be in O_APPEND
 // mode.

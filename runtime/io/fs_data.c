@@ -152,7 +152,7 @@ static int write_atomically(rl_fs *fs) {
   }
   if (S_ISDIR(fs->st.st_mode)) return -EISDIR;
   if (!S_ISREG(fs->st.st_mode)) return write_in_place(fs);
-  char *target = realpath(fs->path, NULL);
+  char *target = fs->no_follow ? strdup(fs->path) : realpath(fs->path, NULL);
   if (!target) return -errno;
   int err = replace(fs, target, fs->other >= 0 ? mode : fs->st.st_mode & 07777);
   free(target);
@@ -199,7 +199,7 @@ static int copy_bytes(rl_fs *fs, int from, int to) {
 static int open_target(rl_fs *fs, const struct stat *source, bool *made) {
   fs->op = "open";
   fs->at = fs->to;
-  int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | fs->no_follow;
   mode_t mode = source->st_mode & 0777;
   *made = true;
   int fd = open(fs->to, flags | O_CREAT | O_EXCL, mode);

@@ -12,6 +12,7 @@
 
 static int make_one(rl_fs *fs, const char *path) {
   struct stat st;
+  if (fs->permit) return rl_fs_make_permitted(fs, path);
   if (mkdir(path, (mode_t)fs->other) == 0) return 0;
   int err = -errno;
   if (err == -EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
@@ -26,7 +27,7 @@ int rl_fs_mkdirs(rl_fs *fs) {
     if (*p != '/' || p[-1] == '/') continue;
     *p = 0;
     int err = make_one(fs, fs->where);
-    if (err < 0) {
+    if (err < 0 && err != RL_DENIED) {  // what may not be made is there, or what is below will tell
       fs->at = fs->where;
       return err == -EEXIST ? -ENOTDIR : err;
     }

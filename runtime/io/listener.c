@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static const rl_op_kind accept_kind = {"accept", rl_lot_stop, NULL, RL_HOLD_PASSIVE};
 
@@ -88,6 +89,7 @@ void rl_listener_unref(rl_listener *l) {
     rl_stream_close(&u->s);
     rl_stream_unref(&u->s);
   }
+  if (l->pinned >= 0) close(l->pinned);
   free(l);
 }
 
@@ -96,6 +98,7 @@ static rl_listener *make(bool unix_socket) {
   if (!l) return NULL;
   l->refs = 2;  // the open handle's and the caller's
   l->unix_socket = unix_socket;
+  l->pinned = -1;
   rl_lot_init(&l->waiters);
   rl_link_init(&l->handed);
   return l;
@@ -135,8 +138,8 @@ rl_listener *rl_listener_tcp(rl_loop *loop, const rl_addr *addr, rl_listen_optio
   return listening(l, options.backlog, err);
 }
 
-rl_listener *rl_listener_path(rl_loop *loop, const char *path, rl_listen_options options,
-                              int *err) {
+rl_listener *rl_listener_path(rl_loop *loop, const char *path, int pinned,
+                              rl_listen_options options, int *err) {
   rl_listener *l = make(true);
   *err = UV_ENOMEM;
   if (!l) return NULL;
@@ -147,5 +150,7 @@ rl_listener *rl_listener_path(rl_loop *loop, const char *path, rl_listen_options
   }
   rl_uvhandle_opened(&l->handle, loop, &l->uv, on_closed);
   *err = uv_pipe_bind(&l->uv.pipe, path);
-  return listening(l, options.backlog, err);
+  l = listening(l, options.backlog, err);
+  if (l) l->pinned = pinned;
+  return l;
 }

@@ -16,6 +16,7 @@ typedef struct rl_listener {
   bool waiting;  // libuv holds one connection that nobody has taken
   int error;     // of the last accept that failed, for the next waiter
   bool unix_socket;
+  int pinned;  // a descriptor its path leads through, or -1
   union {
     uv_stream_t stream;
     uv_tcp_t tcp;
@@ -32,7 +33,10 @@ typedef struct rl_listen_options {
 // rl_listener_unref.
 rl_listener *rl_listener_tcp(rl_loop *loop, const rl_addr *addr, rl_listen_options options,
                              int *err);
-rl_listener *rl_listener_path(rl_loop *loop, const char *path, rl_listen_options options, int *err);
+// `pinned`: the descriptor that `path` leads through, kept as long as the path (runtime/io/pin.h),
+// or -1.
+rl_listener *rl_listener_path(rl_loop *loop, const char *path, int pinned,
+                              rl_listen_options options, int *err);
 
 // A connection that has arrived and belongs to nobody; the caller owns the reference. NULL: none,
 // *err is 0 or an error.

@@ -39,6 +39,7 @@ typedef struct rl_spawn {
   int fds[3];      // in: of RL_STDIO_FD, owned by the job. Out: our ends of pipes, or -1
   const char *op;  // the call that failed
   const char *at;  // and what it was done to
+  char *why;       // of RL_DENIED, from malloc
 } rl_spawn;
 
 rl_spawn *rl_spawn_new(void);  // NULL when memory is out; argv, env and cwd are from malloc

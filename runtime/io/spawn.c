@@ -2,6 +2,7 @@
 // failed exec, on the pool.
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
+#include "runtime/io/permit.h"
 #include "runtime/io/process.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static void drop(rl_pooled *work) {
   free_strings(job->argv);
   free_strings(job->env);
   free(job->cwd);
+  free(job->why);
   free(job);
 }
 
@@ -106,7 +108,17 @@ static int set_attributes(posix_spawnattr_t *attr, bool group) {
   return err;
 }
 
-static int start(rl_spawn *job, const int child[3]) {
+// The program to start: under permissions its canonical path, which is what was permitted.
+static int find(rl_spawn *job, char real[PATH_MAX], const char **program) {
+  const rl_permit *permit = job->work.loop->permit;
+  *program = job->argv[0];
+  if (!permit) return 0;
+  *program = real;
+  job->why = malloc(RL_REFUSAL);
+  return job->why ? rl_permit_program(permit, job->argv[0], job->cwd, real, job->why) : -ENOMEM;
+}
+
+static int start(rl_spawn *job, const char *program, const int child[3]) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attr;
   int err = posix_spawn_file_actions_init(&actions);
@@ -122,8 +134,7 @@ static int start(rl_spawn *job, const int child[3]) {
   if (!err) err = set_attributes(&attr, job->process->group);
   pid_t pid = 0;
   if (!err)
-    err =
-        posix_spawnp(&pid, job->argv[0], &actions, &attr, job->argv, job->env ? job->env : environ);
+    err = posix_spawnp(&pid, program, &actions, &attr, job->argv, job->env ? job->env : environ);
   posix_spawnattr_destroy(&attr);
   posix_spawn_file_actions_destroy(&actions);
   if (!err) job->process->pid = pid;
@@ -155,10 +166,13 @@ static int open_pidfd(rl_spawn *job) {
 static int run(rl_pooled *work) {
   rl_spawn *job = (rl_spawn *)work;
   int child[3] = {-1, -1, -1};
-  int err = 0;
+  char real[PATH_MAX];
+  const char *program;
+  int err = find(job, real, &program);
+  blame(job);
   for (int i = 0; i < 3 && err == 0; i++) err = prepare(job, i, child);
   if (err == 0) {
-    err = start(job, child);
+    err = start(job, program, child);
     blame(job);
   }
   for (int i = 0; i < 3; i++) close_fd(&child[i]);

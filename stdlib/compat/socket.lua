@@ -69,11 +69,7 @@ function socket.dns.getaddrinfo(name)
 end
 
 function socket.dns.gethostname()
-  local file = io.open "/proc/sys/kernel/hostname"
-  if not file then return "localhost" end
-  local name = file:read "l"
-  file:close()
-  return name
+  return require("rille.os").hostname()
 end
 
 -- Exceptions: what LuaSocket's own modules are written with.

@@ -3,6 +3,8 @@ local rille = require "rille"
 local fs = require "rille.fs"
 local net = require "rille.net"
 local process = require "rille.process"
+local permit = require "rille.native.permit"
+local make_error = require("rille.native.task").error
 local shared = require "rille.native.shared"
 
 local PROGRAM = "/proc/self/exe"
@@ -101,6 +103,7 @@ end
 
 local function command(options, path)
   local line = { PROGRAM }
+  table.move(permit.options(), 1, #permit.options(), 2, line)
   if options.memory then line[#line + 1] = ("--max-memory=%d"):format(options.memory) end
   line[#line + 1] = "-e"
   line[#line + 1] = ("require('rille.worker.child')(%q)"):format(path)
@@ -138,6 +141,9 @@ local function outgoing(self, kind)
 end
 
 return function(worker, options, ...)
+  if type(options[1]) == "function" and not permit.permitted "native" then
+    error(make_error("DENIED", "a function travels to a process as bytecode: it needs --allow-native, a module does not"), 0)
+  end
   local child, conn = start(options)
   local self = setmetatable({ child = child, conn = conn, waiting = {}, last = 0, stops = 0, over = rille.future(),
     queue = rille.channel(INBOX) }, Transport)

@@ -4,6 +4,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/offload.h"
+#include "lua/bind/permit.h"
 #include "runtime/cpu/hash.h"
 #include "runtime/wire/hex.h"
 
@@ -89,12 +90,30 @@ typedef struct {
   const char *data, *key;  // `key` NULL: a digest
   size_t size, key_size;
   const char *path, *op;
+  char *why;  // of a file that may not be read, from malloc
   bool raw;
   int err;
   unsigned char digest[RL_HASH_MAX];
 } digest_job;
 
-static void digest_drop(rl_offload *base) { rl_hash_fini(&((digest_job *)base)->hash); }
+static void digest_drop(rl_offload *base) {
+  digest_job *j = (digest_job *)base;
+  free(j->why);
+  rl_hash_fini(&j->hash);
+}
+
+static int digest_path(digest_job *j, const atomic_bool *cancelled) {
+  const rl_permit *permit = j->base.state->loop.permit;
+  if (!permit) return rl_hash_file(&j->hash, j->path, cancelled, &j->op);
+  j->op = "open";
+  j->why = malloc(RL_REFUSAL);
+  if (!j->why) return UV_ENOMEM;
+  rl_pin pin;
+  int err = rl_pin_open(&pin, permit, RL_PIN_OBJECT, RL_PIN_READ, j->path, j->why);
+  if (err == 0) err = rl_hash_file(&j->hash, pin.path, cancelled, &j->op);
+  rl_pin_drop(&pin);
+  return err;
+}
 
 static void digest_run(rl_offload *base, const atomic_bool *cancelled) {
   digest_job *j = (digest_job *)base;
@@ -102,14 +121,15 @@ static void digest_run(rl_offload *base, const atomic_bool *cancelled) {
     j->err = rl_hash_hmac(&j->hash, j->key, j->key_size, j->data, j->size, cancelled, j->digest);
     return;
   }
-  j->err = j->path ? rl_hash_file(&j->hash, j->path, cancelled, &j->op)
-                   : rl_hash_update(&j->hash, j->data, j->size, cancelled);
+  j->err =
+      j->path ? digest_path(j, cancelled) : rl_hash_update(&j->hash, j->data, j->size, cancelled);
   if (j->err == 0) j->err = rl_hash_finish(&j->hash, j->digest);
 }
 
 static int digest_finish(lua_State *L, rl_offload *base) {
   digest_job *j = (digest_job *)base;
   if (j->err == 0) return push_digest(L, j->digest, j->hash.kind, j->raw);
+  if (j->path && j->err == RL_DENIED) return rl_raise_denied(L, j->op, "path", j->path, j->why);
   if (j->path) return rl_raise_sys(L, j->err, j->op, "path", j->path);
   return raise_hash(L, j->err, j->hash.kind);
 }

@@ -2,6 +2,7 @@
 // they are told.
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/stream.h"
 #include "runtime/io/heavy/curlmulti.h"
 
@@ -52,6 +53,21 @@ static void set_string(lua_State *L, CURL *easy, CURLoption option, const char *
   if (value) curl_easy_setopt(easy, option, value);
 }
 
+// libcurl opens its files when it needs them: under permissions it gets what is in them instead.
+static void set_file(lua_State *L, CURL *easy, CURLoption option, CURLoption blob_option,
+                     const char *name) {
+  const char *path = rl_option_string(L, 2, name, NULL, NULL);
+  if (!path) return;
+  if (!rl_permit_of(L)) {
+    curl_easy_setopt(easy, option, path);
+    return;
+  }
+  struct curl_blob blob = {.flags = CURL_BLOB_COPY};
+  blob.data = (void *)rl_demand_text(L, "fetch", path, &blob.len);
+  curl_easy_setopt(easy, blob_option, &blob);
+  lua_pop(L, 1);
+}
+
 static void set_milliseconds(lua_State *L, CURL *easy, CURLoption option, const char *name) {
   uint64_t ns = rl_option_seconds(L, 2, name, RL_NEVER);
   if (ns != RL_NEVER) curl_easy_setopt(easy, option, (long)(ns / 1000000 + 1));
@@ -90,13 +106,13 @@ static void set_tls(lua_State *L, CURL *easy) {
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-  set_string(L, easy, CURLOPT_CAINFO, "ca_file");
+  set_file(L, easy, CURLOPT_CAINFO, CURLOPT_CAINFO_BLOB, "ca_file");
   size_t len;
   const char *ca = rl_option_string(L, 2, "ca", &len, NULL);
   struct curl_blob blob = {.data = (void *)ca, .len = len, .flags = CURL_BLOB_COPY};
   if (ca) curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-  set_string(L, easy, CURLOPT_SSLCERT, "cert");
-  set_string(L, easy, CURLOPT_SSLKEY, "key");
+  set_file(L, easy, CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, "cert");
+  set_file(L, easy, CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB, "key");
 }
 
 static void set_version(lua_State *L, CURL *easy) {
@@ -138,6 +154,18 @@ static void set_all(lua_State *L, rl_transfer *t) {
   lua_pop(L, 1);
 }
 
+static int permit(lua_State *L, rl_transfer *t) {
+  const char *url = rl_option_string(L, 2, "url", NULL, "");
+  const char *proxy = rl_option_string(L, 2, "proxy", NULL, NULL);
+  return rl_transfer_permit(t, url, proxy, rl_option_string(L, 2, "unix_path", NULL, NULL));
+}
+
+static int raise_denied(lua_State *L, rl_transfer *t) {
+  char *url = NULL;
+  curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
+  return rl_raise_denied(L, "fetch", "address", url && *url ? url : NULL, t->why);
+}
+
 // start(client, options): a transfer under way. The client, and the cookies it uses, stay alive as
 // long as it does.
 static int client_start(lua_State *L) {
@@ -156,7 +184,11 @@ static int client_start(lua_State *L) {
   if (!t) return luaL_error(L, "not enough memory");
   box->stream = &t->s;
   set_all(L, t);
-  int err = rl_transfer_start(t);
+  int err = rl_permit_of(L) ? permit(L, t) : 0;
+  if (err == RL_DENIED)
+    return rl_raise_denied(L, "fetch", "address", rl_option_string(L, 2, "url", NULL, NULL),
+                           t->why);
+  if (err == 0) err = rl_transfer_start(t);
   return err < 0 ? rl_raise_sys(L, err, "fetch", NULL, NULL) : 1;
 }
 
@@ -183,6 +215,7 @@ static const char *code_of(const rl_transfer *t, long os) {
 static int raise_failure(lua_State *L, rl_transfer *t) {
   long os = 0;
   if (t->over_limit) return rl_raise_op(L, "LIMIT", "fetch", "the answer is larger than the limit");
+  if (t->denied) return raise_denied(L, t);
   curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os);
   const char *text = t->result == CURLE_SEND_FAIL_REWIND
                          ? "the connection was lost, and the request may have been acted on"

@@ -204,8 +204,10 @@ static void set_report(lua_State *L, editor *ed) {
 
 static editor *check_editor(lua_State *L);
 
+static const rl_class editor_class;
+
 static int line_close(lua_State *L) {
-  editor *ed = lua_touserdata(L, 1);
+  editor *ed = rl_check_object(L, 1, &editor_class);
   if (ed->el) {
     set_report(L, NULL);
     el_end(ed->el);

@@ -2,6 +2,7 @@
 // stdlib/tls.lua.
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/permit.h"
 #include "lua/bind/stream.h"
 #include "runtime/io/heavy/tlsstream.h"
 
@@ -21,6 +22,19 @@ static const char *field(lua_State *L, const char *name) {
   const char *text = rl_option_string(L, 1, name, &n, NULL);
   if (text && strlen(text) != n) luaL_error(L, "option '%s' has a NUL byte", name);
   return text;
+}
+
+// A path or PEM text. Under permissions the text alone goes on, from a file kept on the
+// stack.
+static const char *source(lua_State *L, const char *name) {
+  static const char pem[] = "-----BEGIN";
+  const char *text = field(L, name);
+  if (!text || !rl_permit_of(L) || strstr(text, pem)) return text;
+  size_t n;
+  const char *inside = rl_demand_text(L, "tls", text, &n);
+  if (strlen(inside) != n || !strstr(inside, pem))
+    luaL_error(L, "option '%s': '%s' is no PEM file", name, text);
+  return inside;
 }
 
 static rl_tls_context *check_context(lua_State *L, int index) {
@@ -45,11 +59,12 @@ static rl_tlsstream *check_tls(lua_State *L) {
 static int tls_context(
     lua_State *L) {  // {server=, verify=, ca=, cert=, key=, password=, alpn=, min_version=}
   luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);  // what follows on the stack are files that were read
   rl_tls_settings s = {.server = rl_option_bool(L, 1, "server", false),
                        .verify = rl_option_bool(L, 1, "verify", true),
-                       .ca = field(L, "ca"),
-                       .cert = field(L, "cert"),
-                       .key = field(L, "key"),
+                       .ca = source(L, "ca"),
+                       .cert = source(L, "cert"),
+                       .key = source(L, "key"),
                        .password = field(L, "password"),
                        .min_version = (int)rl_option_integer(L, 1, "min_version", 12, 13, 12)};
   s.alpn = rl_option_string(L, 1, "alpn", &s.alpn_length, NULL);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OUT_LOW = 64 * 1024 };
 
@@ -257,6 +258,9 @@ static void transfer_free(rl_stream *s) {
   curl_slist_free_all(t->fields);
   rl_buf_fini(&t->lines);
   rl_buf_fini(&t->out);
+  free(t->why);
+  free(t->host);
+  if (t->pinned >= 0) close(t->pinned);
   free(t);
 }
 
@@ -281,6 +285,7 @@ rl_transfer *rl_transfer_new(rl_curl *c) {
   t->curl = c;
   t->easy = easy;
   t->limit = UINT64_MAX;
+  t->pinned = -1;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);

@@ -32,6 +32,10 @@ typedef struct rl_transfer {
   bool added, head_done, done, streamed, out_over, send_paused, receive_paused;
   bool answered;  // bytes of an answer came since the request was sent last
   bool over_limit;
+  bool denied;  // by permissions: `why`
+  char *why;    // RL_REFUSAL bytes, if there are permissions
+  char *host;   // what it connects to: the host of the URL, or of the proxy
+  int pinned;   // what the path of a Unix socket leads through, or -1
   CURLcode result;
   char error[CURL_ERROR_SIZE];
 } rl_transfer;
@@ -44,6 +48,9 @@ void rl_curl_fini(rl_curl *c);                // no transfer may be left
 // A transfer with an easy handle whose callbacks are set; NULL when memory is out. As for every
 // stream, the caller has one reference, and the open stream another.
 rl_transfer *rl_transfer_new(rl_curl *c);
+// Of a runtime with permissions: whether the transfer may reach its host, and then each address of
+// it. RL_DENIED: t->why says why.
+int rl_transfer_permit(rl_transfer *t, const char *url, const char *proxy, bool unix_socket);
 int rl_transfer_start(rl_transfer *t);  // UV_ENOMEM or 0
 // Begins to wait for the head, or the end, on t->head.
 void rl_transfer_wait_head(rl_transfer *t, struct rl_task *task);
