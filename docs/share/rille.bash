@@ -2,7 +2,7 @@
 _rille() {
   local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}
   if [ "$COMP_CWORD" = 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W "test check build types ps --watch --inspect --trace --profile --warn-blocking= --timeout= --max-memory= -e -i -l -v" -- "$word"; compgen -f -X '!*.lua' -- "$word"; compgen -d -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W "test check build types ps --watch --inspect --trace --profile --warn-blocking= --timeout= --max-memory= --allow-net --allow-read --allow-write --allow-run --allow-env --allow-code --allow-native --deny-net --deny-read --deny-write --deny-run --deny-env --deny-code --deny-native -e -i -l -v" -- "$word"; compgen -f -X '!*.lua' -- "$word"; compgen -d -- "$word")
     return
   fi
   case $command in

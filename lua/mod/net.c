@@ -116,18 +116,17 @@ static int begin_dial(lua_State *L, rl_dial *d) {
   return rl_await(L, &d->op, connected, 0);
 }
 
-// Keeps what may be connected to; `why` is of the first that may not.
+// Keeps what may be connected to; `why` is of what may not.
 static int permitted(lua_State *L, rl_addr *addrs, int count, char *why) {
   const rl_permit *p = rl_permit_of(L);
-  char others[RL_REFUSAL];
+  if (!p) return count;
   int kept = 0;
-  for (int i = 0; p && i < count; i++) {
+  for (int i = 0; i < count; i++) {
     const struct sockaddr *sa = (struct sockaddr *)&addrs[i].sa;
-    char *reason = *why ? others : why;
-    if (rl_permit_address(p, sa, lua_tostring(L, 1), RL_NET_CONNECT, reason) < 0) continue;
-    addrs[kept++] = addrs[i];
+    if (rl_permit_address(p, sa, lua_tostring(L, 1), RL_NET_CONNECT, why) == 0)
+      addrs[kept++] = addrs[i];
   }
-  return p ? kept : count;
+  return kept;
 }
 
 static rl_dial *dial_list(lua_State *L, const struct addrinfo *list, char *why) {
@@ -143,7 +142,8 @@ static int looked_up(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   rl_lookup *l = (rl_lookup *)ctx;
   int err = rl_awaited(L, &l->op);
-  char why[RL_REFUSAL] = "";
+  char why[RL_REFUSAL];
+  *why = 0;
   rl_dial *d = err < 0 ? NULL : dial_list(L, rl_lookup_list(l), why);
   rl_lookup_free(l);
   if (err < 0) return rl_raise_sys(L, err, "lookup", "address", lua_tostring(L, 1));

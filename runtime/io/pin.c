@@ -118,7 +118,7 @@ enum { LINKS = 40 };
 static int hide(const rl_permit *p, unsigned mays, const char *path, int err, char *why) {
   char at[PATH_MAX], real[PATH_MAX];
   size_t n;
-  join(at, "", path);
+  if (snprintf(at, sizeof at, "%s", path) >= (int)sizeof at) return err;
   for (int links = 0; links < LINKS; links++) {
     rl_pin dir = {.fd = -1};
     if (open_nearest(&dir, at, &n) < 0) break;

@@ -96,6 +96,15 @@ function rille.tasks() end
 ---@return table?
 function rille.stats(task) end
 
+--- Whether the options --allow-... and --deny-... permit something: `rille.permitted("net", "example.com:443")`,
+--- `rille.permitted("read", "/etc")`. Without the second argument: whether all of it is. What is not permitted raises
+--- DENIED, and does nothing, so asking is not needed.
+---@param kind "net"|"read"|"write"|"run"|"env"|"code"|"native"
+---@param what? string as the options take it: host:port, unix:path, a path, a program, a variable
+---@return boolean permitted
+---@return string? why the option that forbids it, or that it needs
+function rille.permitted(kind, what) end
+
 --- The whole report of an error: message, traceback, where its tasks were spawned and awaited, its cause, what it suppressed.
 ---@param err any
 ---@return string
