@@ -403,6 +403,28 @@ describe("an answer to a client that still sends", function()
   end)
 end)
 
+describe("a request that its client gives up", function()
+  it("cancels its handler, and no other", function()
+    local started, cancelled, go = rille.event(), rille.event(), rille.event()
+    local server <close> = serve(function(r)
+      if r.path == "/" then
+        go:wait()
+        return "answered"
+      end
+      local _ <close> = setmetatable({}, { __close = function() cancelled:set() end })
+      started:set()
+      rille.sleep(60)
+    end)
+    local conn <close> = open(server)
+    conn:write(get(1), held(3))
+    started:wait()
+    conn:write(frame(RST, 0, 3, u32(8)))
+    rille.timeout(5, cancelled.wait, cancelled)
+    go:set()
+    assert.equal("answered", table.concat(body(conn, 8)))
+  end)
+end)
+
 describe("a slow client", function()
   local LIMITS = { head_time = 0.03, body_time = 0.03, idle_time = 0.03, write_time = 0.03 }
 

@@ -127,6 +127,18 @@ describe("HTTP/2", function()
     server:stop()
   end)
 
+  it("outlives a handler's failing child", function()
+    local server <close> = serve(function(r)
+      if r.path == "/bad" then
+        rille.spawn(error, "the child")
+        rille.sleep(0.001)
+      end
+      return "x"
+    end)
+    assert.equal(500, fetch(server, "/bad").status)
+    assert.equal("x", fetch(server, "/").body)
+  end)
+
   it("drains", function()
     local started = rille.event()
     local server = serve(function()

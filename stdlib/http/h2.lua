@@ -61,7 +61,9 @@ end
 
 local function serve_one(server, request, out)
   local held <close> = out
-  local ok, err = pcall(function() respond(out, request, resolve(server._handler(request), request)) end)
+  if not out:begin() then return held end
+  -- The group is for what the handler spawns: its failure is this request's alone.
+  local ok, err = pcall(rille.group, function() respond(out, request, resolve(server._handler(request), request)) end)
   if ok then return held end
   if type(err) == "table" and err.op == "respond" then return end -- the client went away
   local answer = on_failure(server, out, request, err)

@@ -37,19 +37,17 @@ static const luaL_Reg conn_methods[] = {
 static const rl_class conn_class = {"rille.http.native.Connection2", sizeof(conn_box),
                                     conn_methods};
 
+static int out_begin(lua_State *L);
 static int out_respond(lua_State *L);
 static int out_write(lua_State *L);
 static int out_finish(lua_State *L);
 static int out_refused(lua_State *L);
 static int out_gc(lua_State *L);
 static const luaL_Reg out_methods[] = {
-    {"respond", out_respond},
-    {"write", out_write},
-    {"finish", out_finish},
-    {"refused", out_refused},
-    {"__gc", out_gc},
-    {"__close", out_gc},
-    {NULL, NULL},
+    {"begin", out_begin},     {"respond", out_respond},
+    {"write", out_write},     {"finish", out_finish},
+    {"refused", out_refused}, {"__gc", out_gc},
+    {"__close", out_gc},      {NULL, NULL},
 };
 static const rl_class out_class = {"rille.http.native.Answer2", sizeof(out_box), out_methods};
 
@@ -192,6 +190,14 @@ static void fill(lua_State *L, head *h, const rl_http_answer *a) {
   rl_http_answer_each(L, a, add, h);
 }
 
+// begin(): the current task answers, and is cancelled if the client gives up. False: it has.
+static int out_begin(lua_State *L) {
+  rl_h2stream *s = check_out(L)->stream;
+  s->task = rl_current(L);
+  lua_pushboolean(L, s->conn != NULL);
+  return 1;
+}
+
 // respond(answer, head_only): writes the head; the body, where it is still to be written in pieces,
 // is returned, and the length that was promised for it.
 static int out_respond(lua_State *L) {
@@ -281,6 +287,7 @@ static int out_gc(lua_State *L) {
   rl_h2stream *s = out->stream;
   if (!s) return 0;
   out->stream = NULL;
+  s->task = NULL;
   if (out->request) out->request->owner = NULL;
   if (!out->finished) rl_h2stream_reset(s, NGHTTP2_INTERNAL_ERROR);
   rl_stream_close(&s->s);

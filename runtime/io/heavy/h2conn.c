@@ -1,6 +1,7 @@
 // The server's side of an HTTP/2 connection.
 #include "runtime/io/heavy/h2conn.h"
 
+#include "runtime/core/scope.h"
 #include "runtime/core/task.h"
 
 #include <stdlib.h>
@@ -84,6 +85,11 @@ static void leave(rl_h2stream *s) {  // its connection, or its place in it
   if (!c) return;
   s->conn = NULL;
   rl_link_remove(&s->link);
+  bool whole = s->answered && (!s->has_body || s->out_over);
+  if (s->task && !whole) {
+    rl_scope *own = rl_task_own_scope(s->task);
+    if (own) rl_scope_cancel(own, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
+  }
   if (rl_op_pending(&s->writer)) rl_op_finish(&s->writer, UV_ECONNRESET);
   rl_stream_ended(&s->s, s->end_seen ? UV_EOF : UV_ECONNRESET);
   if (rl_link_linked(&s->queued)) rl_link_remove(&s->queued);
@@ -319,6 +325,7 @@ int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, 
   if (nghttp2_submit_response(s->conn->session, s->id, fields, count, body ? &provider : NULL) != 0)
     return UV_EINVAL;
   s->answered = true;
+  s->has_body = body;
   if (!body) pump(s->conn);
   return 0;
 }

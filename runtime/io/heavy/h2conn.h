@@ -37,12 +37,13 @@ typedef struct rl_h2stream {
   rl_http1_field *fields;
   uint32_t room;  // of `fields`
   uint32_t list_size;
-  rl_buf out;    // of the answer's body
-  rl_op writer;  // the wait for room in `out`
+  rl_buf out;            // of the answer's body
+  rl_op writer;          // the wait for room in `out`
+  struct rl_task *task;  // that answers it: cancelled when the client gives the stream up, or NULL
   uint64_t received, acknowledged;
   uint64_t moved;  // when it got on last, or began to wait
   bool head_over, too_large, malformed, has_target, has_method, end_seen;
-  bool out_over, deferred, answered, taken;
+  bool out_over, deferred, answered, has_body, taken;
 } rl_h2stream;
 
 struct rl_h2conn {
