@@ -127,7 +127,9 @@ describe("the REPL on a terminal", function()
       t:shows "interrupted\nstack traceback"
       t:types "'alive'"
       t:shows '\n"alive"\n'
-      t:keys("C-c", "C-c")
+      t:keys "C-c"
+      t:shows "leaves%)\n>$"
+      t:keys "C-c"
       t:shows "status 0"
     end)
   end)
