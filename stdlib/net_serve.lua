@@ -1,6 +1,7 @@
 --- net.serve: a task for each connection.
 local rille = require "rille"
 local native = require "rille.native.net"
+local employ = require("rille.native.scope").employ
 local check_options = require("rille.options").check
 
 local known = { max_connections = "number", on_error = "function", tls = "table", handshake_timeout = "number" }
@@ -66,7 +67,7 @@ local function accept_all(listener, server)
     local ok, conn = pcall(listener.accept, listener)
     if ok then
       server.count = server.count + 1
-      server.connections:spawn(server.attend, conn)
+      employ(server.connections, server.attend, conn)
     else
       if server.slots then server.slots:release() end
       if conn.code == "CLOSED" then return end

@@ -6,7 +6,7 @@ for _, part in ipairs { "task", "scope", "gather", "select", "channel" } do
     rille[name] = value
   end
 end
-for _, name in ipairs { "Group", "checkpoint", "is_task", "join", "failed", "error", "values", "set_values", "try_all" } do
+for _, name in ipairs { "Group", "employ", "checkpoint", "is_task", "join", "failed", "error", "values", "set_values", "try_all" } do
   rille[name] = nil
 end
 

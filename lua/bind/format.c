@@ -69,7 +69,7 @@ static int take_until(lua_State *L, rl_stream *s, const rl_request *r, size_t *w
   }
   if (len > r->limit + dn) return RL_LIMIT;
   if (at_end(s)) return len ? (len > r->limit ? RL_LIMIT : give(L, s, len, 0)) : give_nil(L);
-  s->scanned = len;
+  s->scanned = len < UINT32_MAX ? (uint32_t)len : UINT32_MAX;
   return need(s, want, len + 1);
 }
 

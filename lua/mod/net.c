@@ -14,18 +14,22 @@
 #include <string.h>
 #include <sys/un.h>
 
-// A connection; while it is being opened it owns the attempt.
 typedef struct conn {
   rl_stream_box stream;
-  rl_dial *dial;
 } conn;
+
+// Owns the opening of a connection. Not a part of that: idle ones are many.
+typedef struct attempt {
+  rl_box box;
+  rl_dial *dial;
+} attempt;
 
 typedef struct listener {
   rl_box box;
   rl_listener *l;
 } listener;
 
-static const rl_class conn_class, listener_class;
+static const rl_class conn_class, attempt_class, listener_class;
 
 static rl_loop *loop_of(lua_State *L) { return &rl_state_of(L)->loop; }
 
@@ -85,29 +89,37 @@ static int raise_denied(lua_State *L, const char *why) {
   return rl_raise_denied(L, "connect", "address", text, why);
 }
 
-// Stack: host or path, port or nil, the closed connection.
+// The stack while connecting: host or path, port or nil, and these.
+enum { CONN = 3, ATTEMPT };
+
+static void push_closed_conn(lua_State *L) {
+  rl_object_new(L, &conn_class, 0);
+  rl_object_new(L, &attempt_class, 0);
+}
+
 static int connected(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
-  conn *c = lua_touserdata(L, 3);
-  rl_dial *d = c->dial;
+  conn *c = lua_touserdata(L, CONN);
+  attempt *a = lua_touserdata(L, ATTEMPT);
+  rl_dial *d = a->dial;
   if (d->winner && !rl_current(L)->aborted) {
     c->stream.stream = &d->winner->s;
     d->winner = NULL;
   }
   int err = d->op.status;
-  c->dial = NULL;
+  a->dial = NULL;
   rl_dial_free(d);
   rl_op gone = {.status = err};
   err = rl_awaited(L, &gone);
   if (err < 0) return raise_connect(L, err);
-  lua_settop(L, 3);
+  lua_settop(L, CONN);
   return 1;
 }
 
 // NULL: memory is out.
 static rl_dial *new_dial(lua_State *L, int count) {
-  conn *c = lua_touserdata(L, 3);
-  return c->dial = rl_dial_new(loop_of(L), count);
+  attempt *a = lua_touserdata(L, ATTEMPT);
+  return a->dial = rl_dial_new(loop_of(L), count);
 }
 
 static int begin_dial(lua_State *L, rl_dial *d) {
@@ -156,7 +168,7 @@ static int connect_host(lua_State *L) {
   int port = check_port(L, 2, 1), err;
   rl_addr addr;
   rl_checkpoint(L);
-  rl_object_new(L, &conn_class, 0);
+  push_closed_conn(L);
   err = rl_addr_parse(&addr, host, port);
   if (err == 0) {
     rl_demand_address(L, "connect", (struct sockaddr *)&addr.sa, NULL, RL_NET_CONNECT);
@@ -176,7 +188,7 @@ static int net_connect(lua_State *L) {  // (host, port) or (path)
   if (!lua_isnil(L, 2)) return connect_host(L);
   const char *path = check_path(L, 1, "connect");
   rl_checkpoint(L);
-  rl_object_new(L, &conn_class, 0);
+  push_closed_conn(L);
   rl_dial *d = new_dial(L, 0);
   if (!d) return raise_connect(L, UV_ENOMEM);
   rl_pin pin;
@@ -408,12 +420,12 @@ static int net_wall_clock(lua_State *L) {
 
 // Ends
 
-static int conn_gc(lua_State *L) {
-  conn *c = lua_touserdata(L, 1);
-  rl_dial *d = c->dial;
-  c->dial = NULL;
+static int attempt_gc(lua_State *L) {
+  attempt *a = lua_touserdata(L, 1);
+  rl_dial *d = a->dial;
+  a->dial = NULL;
   rl_dial_free(d);
-  return rl_stream_m_gc(L);
+  return 0;
 }
 
 static int listener_close(lua_State *L) {
@@ -439,10 +451,11 @@ static int listener_gc(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg conn_methods[] = {
-    RL_STREAM_METHODS, {"peer", conn_peer}, {"address", conn_address},
-    {"set", conn_set}, {"fd", conn_fd},     {"__gc", conn_gc},
-    {NULL, NULL}};
+static const luaL_Reg conn_methods[] = {RL_STREAM_METHODS,         {"peer", conn_peer},
+                                        {"address", conn_address}, {"set", conn_set},
+                                        {"fd", conn_fd},           {NULL, NULL}};
+
+static const luaL_Reg attempt_methods[] = {{"__gc", attempt_gc}, {NULL, NULL}};
 
 static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                             {"accepted", listener_accepted},
@@ -454,6 +467,7 @@ static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                             {NULL, NULL}};
 
 static const rl_class conn_class = {"rille.Connection", sizeof(conn), conn_methods};
+static const rl_class attempt_class = {"rille.Attempt", sizeof(attempt), attempt_methods};
 static const rl_class listener_class = {"rille.Listener", sizeof(listener), listener_methods};
 
 static const luaL_Reg functions[] = {{"connect", net_connect},         {"listen", net_listen},

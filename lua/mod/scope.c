@@ -47,6 +47,14 @@ static int group_spawn_as(lua_State *L, rl_mode mode) {
   return rl_spawn_handle(L, g->scope, top - 2, mode);
 }
 
+// (group, f, ...): spawns a task that nobody holds: without a handle, whose collection would cost
+// as much as the rest.
+static int scope_employ(lua_State *L) {
+  scope_box *g = check_group(L);
+  rl_spawn(L, g->scope, lua_gettop(L) - 2, RL_MODE_SPAWN);
+  return 0;
+}
+
 static int group_cancel(lua_State *L) {
   scope_box *g = check_group(L);
   lua_settop(L, 2);
@@ -139,6 +147,7 @@ static int scope_deadline(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
+    {"employ", scope_employ},
     {"group", scope_group},
     {"timeout", scope_timeout},
     {"move_on_after", scope_move_on_after},

@@ -145,7 +145,7 @@ static void consumed(rl_stream *s) {
 
 void rl_stream_consume(rl_stream *s, size_t n) {
   s->in.head += n;
-  s->scanned = s->scanned > n ? s->scanned - n : 0;
+  s->scanned = s->scanned > n ? s->scanned - (uint32_t)n : 0;
   if (s->in.head == s->in.tail) release_in(s);
   consumed(s);
 }

@@ -72,21 +72,21 @@ struct rl_stream {
   rl_loop *loop;
   rl_stream_above *above;  // the filter that owns it, or NULL
   rl_buf in;               // arrived; read at rl_buf_head, then rl_stream_consume
-  size_t scanned;          // of `in`: bytes in which a delimiter was sought in vain
-  size_t want;             // the reader sleeps until `in` holds as many
-  size_t unsent;           // taken and not gone
-  size_t mark;             // the writer sleeps until `unsent` is down to it
   rl_op reader, writer;    // what the one reading and the one writing task wait for
+  size_t want;             // the reader sleeps until `in` holds as many
+  uint32_t scanned;        // of `in`: bytes in which a delimiter was sought in vain
+  uint32_t unsent;         // taken and not gone
+  uint32_t mark;           // the writer sleeps until `unsent` is down to it
   int in_status;           // 0: more may come; UV_EOF or an error: after `in` nothing more
   int out_status;          // 0: open; an error, RL_BROKEN (poisoned), RL_CLOSED (shut down)
   uint32_t refs;
-  int place;       // where it was opened, if loop->place is set
-  bool closed;     // rl_stream_close was called
-  bool partial;    // the writer waits with a part of its bytes taken: a cancel poisons
-  bool finishing;  // shutdown was asked for
-  bool finished;
-  bool paused;  // delivery stopped because `in` was full
-  bool bulk;    // reads have filled small blocks
+  int place;           // where it was opened, if loop->place is set
+  bool closed : 1;     // rl_stream_close was called
+  bool partial : 1;    // the writer waits with a part of its bytes taken: a cancel poisons
+  bool finishing : 1;  // shutdown was asked for
+  bool finished : 1;
+  bool paused : 1;  // delivery stopped because `in` was full
+  bool bulk : 1;    // reads have filled small blocks
 };
 
 // For kinds. One reference for the open stream (see `close`), one for the caller.

@@ -54,7 +54,7 @@ static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
   rl_uvstream *u = rl_container_of(h->data, rl_uvstream, handle);
   *buf = room_to_read(u);
   if (!is_tcp(u)) return;
-  u->received = receive(u, *buf);
+  u->received = (int)receive(u, *buf);
   keep_read(u, *buf, u->received);
   *buf = uv_buf_init(NULL, 0);
 }
@@ -97,43 +97,81 @@ static void uvs_pull(rl_stream *s) {
   if (err < 0) rl_stream_ended(s, err);
 }
 
+// What waits for the unsent bytes of a closed stream. It is libuv's timer, because it must fire
+// while the loop closes; then patience is short.
+typedef struct lingering {
+  rl_uvhandle handle;
+  rl_uvstream *stream;
+  int looks;
+  uv_timer_t timer;
+} lingering;
+
+// What only a stream that has to wait needs: idle ones are many.
+struct rl_outbox {
+  rl_buf out;     // taken, waiting for `flight` to land
+  rl_buf flight;  // in the request
+  bool busy;      // the request is libuv's
+  lingering *linger;
+  union {
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+  } request;
+};
+
+// NULL: memory is out.
+static rl_outbox *open_outbox(rl_uvstream *u) {
+  if (!u->outbox) u->outbox = calloc(1, sizeof *u->outbox);
+  return u->outbox;
+}
+
+static void free_outbox(rl_uvstream *u) {
+  rl_outbox *o = u->outbox;
+  if (!o) return;
+  rl_buf_fini(&o->out);
+  rl_buf_fini(&o->flight);
+  free(o);
+  u->outbox = NULL;
+}
+
+static bool is_busy(const rl_uvstream *u) { return u->outbox && u->outbox->busy; }
+
+static void drop_outbox(rl_uvstream *u) {
+  rl_outbox *o = u->outbox;
+  if (o && !o->busy && !o->linger && rl_buf_len(&o->out) == 0) free_outbox(u);
+}
+
 static void fail_writing(rl_uvstream *u, int err) {
-  rl_buf_fini(&u->out);
+  if (u->outbox) rl_buf_fini(&u->outbox->out);
   rl_stream_out_failed(&u->s, err);
 }
 
 static void on_written(uv_write_t *req, int status) {
   rl_uvstream *u = req->data;
-  size_t n = rl_buf_len(&u->flight);
-  free(req);
-  u->request = NULL;
-  rl_buf_fini(&u->flight);
+  rl_outbox *o = u->outbox;
+  size_t n = rl_buf_len(&o->flight);
+  o->busy = false;
+  rl_buf_fini(&o->flight);
   if (status < 0) {
     fail_writing(u, status);
   } else {
     start_writing(u);
     rl_stream_sent(&u->s, n);
   }
+  drop_outbox(u);
   if (u->s.closed && u->s.unsent == 0) rl_uvhandle_close(&u->handle);
 }
 
 static void start_writing(rl_uvstream *u) {
-  if (u->request || rl_buf_len(&u->out) == 0) return;
-  uv_write_t *req = malloc(sizeof *req);
-  if (!req) {
-    fail_writing(u, UV_ENOMEM);
-    return;
-  }
-  u->flight = u->out;
-  rl_buf_init(&u->out);
-  req->data = u;
-  u->request = req;
-  uv_buf_t buf = uv_buf_init(rl_buf_head(&u->flight), (unsigned)rl_buf_len(&u->flight));
-  int err = uv_write(req, &u->uv.stream, &buf, 1, on_written);
+  rl_outbox *o = u->outbox;
+  if (!o || o->busy || rl_buf_len(&o->out) == 0) return;
+  o->flight = o->out;
+  rl_buf_init(&o->out);
+  o->request.write.data = u;
+  uv_buf_t buf = uv_buf_init(rl_buf_head(&o->flight), (unsigned)rl_buf_len(&o->flight));
+  int err = uv_write(&o->request.write, &u->uv.stream, &buf, 1, on_written);
+  o->busy = err == 0;
   if (err == 0) return;
-  free(req);
-  u->request = NULL;
-  rl_buf_fini(&u->flight);
+  rl_buf_fini(&o->flight);
   fail_writing(u, err);
 }
 
@@ -147,7 +185,7 @@ static ssize_t keep(rl_uvstream *u, const uv_buf_t *pieces, unsigned count, size
       continue;
     }
     size_t n = pieces[i].len - from < room ? pieces[i].len - from : room;
-    if (!rl_buf_put(&u->out, pieces[i].base + from, n)) return UV_ENOMEM;
+    if (!rl_buf_put(&u->outbox->out, pieces[i].base + from, n)) return UV_ENOMEM;
     from = 0;
     kept += n;
     room -= n;
@@ -178,7 +216,7 @@ static ssize_t uvs_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   size_t total = 0, sent = 0;
   for (unsigned i = 0; i < count; i++) total += pieces[i].len;
   if (total == 0) return 0;
-  if (s->unsent == 0 && !u->request) {
+  if (s->unsent == 0 && !is_busy(u)) {
     int n = write_now(u, pieces, count);
     if (n < 0 && n != UV_EAGAIN) {
       fail_writing(u, n);
@@ -187,53 +225,41 @@ static ssize_t uvs_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
     if (n > 0) sent = (size_t)n;
     if (sent == total) return (ssize_t)sent;
   }
-  ssize_t kept = keep(u, pieces, count, sent, rl_stream_room(s));
+  ssize_t kept = !open_outbox(u) ? UV_ENOMEM : keep(u, pieces, count, sent, rl_stream_room(s));
   if (kept < 0) {
     fail_writing(u, (int)kept);
     return kept;
   }
   start_writing(u);
+  drop_outbox(u);
   return s->out_status < 0 ? s->out_status : (ssize_t)sent + kept;
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status) {
   rl_uvstream *u = req->data;
-  free(req);
-  u->request = NULL;
+  u->outbox->busy = false;
+  drop_outbox(u);
   if (!u->s.closed) rl_stream_finished(&u->s, status);
 }
 
 static void uvs_finish(rl_stream *s) {
   rl_uvstream *u = rl_uvstream_of(s);
-  uv_shutdown_t *req = malloc(sizeof *req);
-  if (!req) {
-    rl_stream_finished(s, UV_ENOMEM);
-    return;
+  rl_outbox *o = open_outbox(u);
+  int err = UV_ENOMEM;
+  if (o) {
+    o->request.shutdown.data = u;
+    err = uv_shutdown(&o->request.shutdown, &u->uv.stream, on_shutdown);
+    o->busy = err == 0;
   }
-  req->data = u;
-  u->request = req;
-  int err = uv_shutdown(req, &u->uv.stream, on_shutdown);
-  if (err == 0) return;
-  free(req);
-  u->request = NULL;
-  rl_stream_finished(s, err);
+  if (err < 0) rl_stream_finished(s, err);
 }
-
-// What waits for the unsent bytes of a closed stream. It is libuv's timer, because it must fire
-// while the loop closes; then patience is short.
-typedef struct lingering {
-  rl_uvhandle handle;
-  rl_uvstream *stream;
-  int looks;
-  uv_timer_t timer;
-} lingering;
 
 static void free_linger(rl_uvhandle *h) { free(rl_container_of(h, lingering, handle)); }
 
 static void on_look(uv_timer_t *timer) {
   lingering *l = rl_container_of(timer->data, lingering, handle);
   if (!l->handle.loop->closing && ++l->looks < LINGER_LOOKS) return;
-  l->stream->linger = NULL;
+  l->stream->outbox->linger = NULL;
   rl_uvhandle_close(&l->stream->handle);
   rl_uvhandle_close(&l->handle);
 }
@@ -244,7 +270,7 @@ static bool start_lingering(rl_uvstream *u) {
   uv_timer_init(u->s.loop->uv, &l->timer);
   rl_uvhandle_opened(&l->handle, u->s.loop, &l->timer, free_linger);
   l->stream = u;
-  u->linger = l;
+  u->outbox->linger = l;
   uv_timer_start(&l->timer, on_look, LINGER_EVERY, LINGER_EVERY);
   return true;
 }
@@ -258,15 +284,14 @@ static void uvs_close(rl_stream *s) {
 
 static void on_closed(rl_uvhandle *h) {
   rl_uvstream *u = rl_container_of(h, rl_uvstream, handle);
-  if (u->linger) rl_uvhandle_close(&((lingering *)u->linger)->handle);
+  if (u->outbox && u->outbox->linger) rl_uvhandle_close(&u->outbox->linger->handle);
   u->s.unsent = 0;
   rl_stream_unref(&u->s);
 }
 
 static void uvs_free(rl_stream *s) {
   rl_uvstream *u = rl_uvstream_of(s);
-  rl_buf_fini(&u->out);
-  rl_buf_fini(&u->flight);
+  free_outbox(u);
   free(u);
 }
 

@@ -6,14 +6,13 @@
 #include "runtime/io/handle.h"
 #include "runtime/io/stream.h"
 
+typedef struct rl_outbox rl_outbox;
+
 typedef struct rl_uvstream {
   rl_stream s;  // first
   rl_uvhandle handle;
-  rl_buf out;        // taken, waiting for `flight` to land
-  rl_buf flight;     // in a uv_write_t
-  void *request;     // its uv_write_t or uv_shutdown_t, or NULL
-  void *linger;      // what waits for the unsent bytes of a closed stream, or NULL
-  ssize_t received;  // by the read under way
+  rl_outbox *outbox;  // or NULL: nothing waits to go
+  int received;       // by the read under way
   bool reading, borrowed;
   union {
     uv_stream_t stream;

@@ -5,7 +5,6 @@ local listener = net.listen("127.0.0.1", 0)
 print(listener:address().port)
 io.stdout:flush()
 net.serve(listener, function(conn)
-  conn:set { nodelay = true }
   while true do
     local chunk = conn:read()
     if not chunk then return end
