@@ -53,6 +53,7 @@ describe("rille build", function()
       ["c.lua"] = "local x = = 1",
       ["d.lua"] = "local name = 'e' require(name)",
       ["e.lua"] = "print 'e'",
+      ["f.lua"] = "require('x' .. 1)",
     }, function(dir)
       local function build(words)
         local output, status = sh(("cd %s && $R build %s -o app"):format(dir, words))
@@ -61,6 +62,7 @@ describe("rille build", function()
       local output, status = build "a.lua"
       assert.equal("rille build: a.lua requires a module whose name is not written there: name what it may be with --include MODULE", output)
       assert.equal(1, status)
+      assert.matches("f.lua requires a module whose name is not written there", (build "f.lua"), 1, true)
       assert.equal("rille build: b.lua:1 requires 'not.there', which is not found", (build "b.lua"))
       assert.matches("c.lua:1: unexpected symbol", (build "c.lua"))
       assert.equal("", (build "d.lua --include e"))

@@ -24,6 +24,9 @@ describe("rille check", function()
     local output, status = check "local x = = 1"
     assert.equal(1, status)
     assert.matches("a.lua:1: unexpected symbol near '='", output)
+    output, status = check(string.dump(function() end))
+    assert.equal(1, status)
+    assert.matches("a.lua: attempt to load a binary chunk", output, 1, true)
   end)
 
   it("warns of names and modules that rille does not have", function()

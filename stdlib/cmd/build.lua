@@ -26,7 +26,7 @@ local function source_of(path)
   end
   local ok, err = load(text, "@" .. path, "t")
   if not ok then
-    refuse("%s", err)
+    refuse("%s", text:sub(1, 1) == "\27" and path .. ": " .. err or err)
   end
   return text
 end
@@ -36,8 +36,8 @@ local function requires(text, dynamic)
   local names, line = {}, 0
   for content in (text .. "\n"):gmatch "(.-)\n" do
     line = line + 1
-    for name in content:gmatch "%f[%w_]require%s*%(?%s*[\"']([^\"']+)[\"']" do
-      names[#names + 1] = { name = name, line = line }
+    for name, after in content:gmatch "%f[%w_]require%s*%(?%s*[\"']([^\"']+)[\"']%s*(%.?%.?)" do
+      if after ~= ".." then names[#names + 1] = { name = name, line = line } end
     end
   end
   local previous, calls = nil, 0

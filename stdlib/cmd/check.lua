@@ -112,6 +112,7 @@ return function(...)
     if text then
       text = first_line_is_for_the_shell(text:gsub("^\xef\xbb\xbf", ""))
       f, err = load(text, "@" .. path, "t")
+      if text:sub(1, 1) == "\27" then err = path .. ": " .. err end
     end
     if not f then
       errors = errors + 1
