@@ -293,6 +293,9 @@ end
 --- @return string[] paths
 --- @raise system errors of opendir and getdents
 function fs.glob(pattern)
+  if type(pattern) ~= "string" then
+    error("fs.glob: string expected, got " .. type(pattern), 2)
+  end
   return glob.find(fs, pattern)
 end
 

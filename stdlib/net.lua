@@ -65,6 +65,7 @@ end
 -- A numeric address for what may be a name; nil and "*" are every address.
 local function resolve(host, any)
   if host == nil or host == "*" then return any end
+  if type(host) ~= "string" then error("a host is a string, got " .. type(host), 3) end
   if host:find ":" then return host end
   return dns.lookup(host)[1]
 end

@@ -4,10 +4,17 @@ local path = {}
 
 local concat = table.concat
 
+local function check(p, call)
+  if type(p) ~= "string" then
+    error(("path.%s: string expected, got %s"):format(call, type(p)), 3)
+  end
+end
+
 --- True if `p` begins at the root.
 --- @param p string
 --- @return boolean
 function path.is_absolute(p)
+  check(p, "is_absolute")
   return p:byte(1) == 47
 end
 
@@ -48,6 +55,8 @@ end
 --- @param suffix? string left out of the result, if the name ends with it and is more than it
 --- @return string
 function path.basename(p, suffix)
+  check(p, "basename")
+  check(suffix or "", "basename")
   local bare = trim(p)
   local name = bare == "/" and "/" or bare:match("[^/]*$")
   if suffix and suffix ~= "" and #name > #suffix and name:sub(-#suffix) == suffix then
@@ -60,6 +69,7 @@ end
 --- @param p string
 --- @return string
 function path.dirname(p)
+  check(p, "dirname")
   local dir = trim(p):match("^(.*)/[^/]*$")
   if not dir then
     return "."
@@ -72,6 +82,7 @@ end
 --- @return string dir
 --- @return string name
 function path.split(p)
+  check(p, "split")
   return path.dirname(p), path.basename(p)
 end
 
@@ -79,6 +90,7 @@ end
 --- @param p string
 --- @return string
 function path.extension(p)
+  check(p, "extension")
   return path.basename(p):match("^%.*[^.].*(%.[^.]*)$") or ""
 end
 
@@ -86,6 +98,7 @@ end
 --- @param p string
 --- @return string
 function path.stem(p)
+  check(p, "stem")
   return path.basename(p, path.extension(p))
 end
 
@@ -94,6 +107,8 @@ end
 --- @param extension string with its dot, or "" for none
 --- @return string
 function path.with_extension(p, extension)
+  check(p, "with_extension")
+  check(extension, "with_extension")
   local bare = trim(p)
   return bare:sub(1, #bare - #path.extension(bare)) .. extension
 end
@@ -102,6 +117,7 @@ end
 --- @param p string
 --- @return string[]
 function path.parts(p)
+  check(p, "parts")
   local parts = {}
   for part in p:gmatch("[^/]+") do
     if part ~= "." then
@@ -116,6 +132,7 @@ end
 --- @param p string
 --- @return string # "." for the empty path
 function path.normalize(p)
+  check(p, "normalize")
   local rooted, kept = path.is_absolute(p), {}
   for _, part in ipairs(path.parts(p)) do
     if part ~= ".." then
@@ -138,6 +155,7 @@ end
 --- @param base? string where a relative path begins: the working directory
 --- @return string
 function path.absolute(p, base)
+  check(p, "absolute")
   if path.is_absolute(p) then
     return path.normalize(p)
   end
@@ -154,6 +172,7 @@ end
 --- @param base? string the working directory
 --- @return string
 function path.relative(p, base)
+  check(p, "relative")
   local to, from = path.parts(path.absolute(p)), path.parts(path.absolute(base or ""))
   local same = 0
   while same < #to and same < #from and to[same + 1] == from[same + 1] do
@@ -174,6 +193,8 @@ end
 --- @param dir string
 --- @return boolean
 function path.is_inside(p, dir)
+  check(p, "is_inside")
+  check(dir, "is_inside")
   local inner, outer = path.absolute(p), path.absolute(dir)
   return inner == outer or outer == "/" or inner:sub(1, #outer + 1) == outer .. "/"
 end

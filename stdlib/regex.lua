@@ -107,6 +107,7 @@ end
 --- @param text string
 --- @return string
 function regex.escape(text)
+  if type(text) ~= "string" then error("regex.escape: string expected, got " .. type(text), 2) end
   return (text:gsub("[^%w_\128-\255]", function(c)
     return c == "\0" and "\\x00" or "\\" .. c
   end))

@@ -1,6 +1,13 @@
 --- What can be done with streams of every sort.
 local stream = {}
 
+-- Anything may be a stream that has the methods.
+local function check(value, number)
+  if type(value) ~= "userdata" and type(value) ~= "table" then
+    error(("bad argument #%d to 'copy' (rille.Stream expected, got %s)"):format(number, type(value)), 3)
+  end
+end
+
 --- Copies `source` to `sink` until the end of `source`. Waits, never holding more than a few chunks.
 --- @async
 --- @param source rille.Stream
@@ -8,9 +15,8 @@ local stream = {}
 --- @return integer bytes copied
 --- @raise the first error of either stream
 function stream.copy(source, sink)
-  if type(sink) ~= "userdata" and type(sink) ~= "table" then
-    error("bad argument #2 to 'copy' (rille.Stream expected, got " .. type(sink) .. ")", 2)
-  end
+  check(source, 1)
+  check(sink, 2)
   local total = 0
   for chunk in source:chunks() do
     sink:write(chunk)

@@ -110,6 +110,7 @@ local function run(self)
 end
 
 local function new(options)
+  if type(options) ~= "table" then error("supervisor: a table expected, got " .. type(options), 3) end
   check_options(options, known, "supervisor")
   local strategy = options.strategy or "one_for_one"
   if strategy ~= "one_for_one" and strategy ~= "one_for_all" then

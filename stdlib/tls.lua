@@ -80,6 +80,7 @@ end
 --- @param side "server"|"client"|nil a server's by default
 --- @raise EINVAL
 function tls.check(options, side)
+  options = options or {}
   if side == "client" then
     check(options, known.client, "tls.client")
     expected_name(options)

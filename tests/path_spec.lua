@@ -17,6 +17,14 @@ describe("rille.path", function()
     assert.matches("argument 2: string expected, got table", err)
   end)
 
+  it("names the function that was given no string", function()
+    for name, f in pairs(path) do
+      local ok, err = pcall(function() return (f({}, "x")) end)
+      assert.is_false(ok)
+      assert.matches("path_spec.lua.*path%." .. name .. ": .*string expected, got table", err)
+    end
+  end)
+
   it("splits into directory and name", function()
     local cases = {
       { "a/b/c.txt", "a/b", "c.txt" },
