@@ -2,6 +2,7 @@
 // for what is in C trusts what only that can change.
 #include "lua/host/guard.h"
 
+#include "lua/bind/error.h"
 #include "lua/bind/permit.h"
 
 #include <string.h>
@@ -21,7 +22,18 @@ static int safe_getinfo(lua_State *L) {
   return 1;
 }
 
+// What changes or tells upvalues, for functions of Lua.
+static int lua_only(lua_State *L) {
+  if (lua_iscfunction(L, 1) || lua_iscfunction(L, 3))
+    return rl_raise_denied(L, "debug", NULL, NULL, "of a C function, it needs --allow-native");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
 static void limit_debug(lua_State *L) {
+  static const char *const of_lua[] = {"getupvalue", "setupvalue", "upvalueid", "upvaluejoin"};
   lua_getglobal(L, "debug");
   lua_newtable(L);
   lua_getfield(L, -2, "traceback");
@@ -29,6 +41,11 @@ static void limit_debug(lua_State *L) {
   lua_getfield(L, -2, "getinfo");
   lua_pushcclosure(L, safe_getinfo, 1);
   lua_setfield(L, -2, "getinfo");
+  for (size_t i = 0; i < sizeof of_lua / sizeof *of_lua; i++) {
+    lua_getfield(L, -2, of_lua[i]);
+    lua_pushcclosure(L, lua_only, 1);
+    lua_setfield(L, -2, of_lua[i]);
+  }
   lua_getglobal(L, "getmetatable");
   lua_setfield(L, -2, "getmetatable");
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
