@@ -139,6 +139,13 @@ describe("HTTP/2", function()
     assert.equal("x", fetch(server, "/").body)
   end)
 
+  it("is counted", function()
+    local server <close> = serve(function(r) return { status = tonumber(r.path:sub(2)) } end)
+    for _, status in ipairs { 200, 204, 404, 503 } do fetch(server, "/" .. status) end
+    local stats = server:stats()
+    assert.same({ 4, 2, 1, 1 }, { stats.requests, stats.answers_2xx, stats.answers_4xx, stats.answers_5xx })
+  end)
+
   it("drains", function()
     local started = rille.event()
     local server = serve(function()

@@ -18,12 +18,10 @@ static int server_gc(lua_State *L);
 static int server_close(lua_State *L);
 static int server_drain(lua_State *L);
 static int server_stats(lua_State *L);
+static int server_count(lua_State *L);
 static const luaL_Reg server_methods[] = {
-    {"drain", server_drain},
-    {"stats", server_stats},
-    {"close", server_close},
-    {"__gc", server_gc},
-    {NULL, NULL},
+    {"drain", server_drain}, {"stats", server_stats}, {"count", server_count},
+    {"close", server_close}, {"__gc", server_gc},     {NULL, NULL},
 };
 static const rl_class server_class = {"rille.http.native.Server", sizeof(server_box),
                                       server_methods};
@@ -213,6 +211,16 @@ static int server_close(lua_State *L) {
 static int server_drain(lua_State *L) {
   server_box *box = rl_check_object(L, 1, &server_class);
   if (box->server) rl_http_server_drain(box->server);
+  return 0;
+}
+
+// count(status): one more answer, over HTTP/2.
+static int server_count(lua_State *L) {
+  server_box *box = rl_check_object(L, 1, &server_class);
+  lua_Integer class = luaL_checkinteger(L, 2) / 100;
+  if (!box->server) return 0;
+  box->server->requests++;
+  box->server->answers[class >= 0 && class < 6 ? class : 0]++;
   return 0;
 }
 

@@ -30,9 +30,10 @@ local function write_body(out, body, length)
   return held
 end
 
-local function respond(out, request, answer)
+local function respond(server, out, request, answer)
   if answer == nil then error("the handler returned no response", 0) end
-  local body, length = out:respond(answer, request.method == "HEAD")
+  local status, body, length = out:respond(answer, request.method == "HEAD")
+  server._native:count(status)
   if body then write_body(out, body, length) end
 end
 
@@ -63,17 +64,19 @@ local function serve_one(server, request, out)
   local held <close> = out
   if not out:begin() then return held end
   -- The group is for what the handler spawns: its failure is this request's alone.
-  local ok, err = pcall(rille.group, function() respond(out, request, resolve(server._handler(request), request)) end)
+  local ok, err = pcall(rille.group, function() respond(server, out, request, resolve(server._handler(request), request)) end)
   if ok then return held end
   if type(err) == "table" and err.op == "respond" then return end -- the client went away
   local answer = on_failure(server, out, request, err)
-  if answer then pcall(respond, out, request, answer) end
+  if answer then pcall(respond, server, out, request, answer) end
 end
 
 --- Serves a connection to its end.
 --- @async
 function h2.serve(server, stream, limits)
   local conn <close> = native.connection(stream, limits)
+  server._h2 = server._h2 + 1
+  local _ <close> = setmetatable({}, { __close = function() server._h2 = server._h2 - 1 end })
   rille.group(function(g)
     g:spawn(function()
       server._halt:wait()

@@ -201,7 +201,11 @@ Server.__close = Server.close
 
 --- Counters since the start: accepted, requests, refused, timeouts, bytes_out, open, answers_2xx to answers_5xx.
 --- @return table<string, integer>
-function Server:stats() return self._native:stats() end
+function Server:stats()
+  local stats = self._native:stats()
+  stats.open = (stats.open or 0) + self._h2
+  return stats
+end
 
 --- Serves HTTP in tasks of the caller's scope: returns at once, and the scope ends when the server does. Cancelling the
 --- scope stops accepting, then gives requests under way `grace` seconds (5).
@@ -227,7 +231,7 @@ function server.serve(options)
   local limits, handshake = split_limits(options.limits)
   local self
   self = setmetatable({
-    _native = native.server(handler, options.on_error, limits, function() self:_work() end),
+    _h2 = 0, _native = native.server(handler, options.on_error, limits, function() self:_work() end),
     _handler = handler, _on_error = options.on_error, _limits = limits, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
     _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),

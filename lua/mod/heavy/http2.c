@@ -198,8 +198,8 @@ static int out_begin(lua_State *L) {
   return 1;
 }
 
-// respond(answer, head_only): writes the head; the body, where it is still to be written in pieces,
-// is returned, and the length that was promised for it.
+// respond(answer, head_only): writes the head. Its status; the body, where it is still to be
+// written in pieces, and the length that was promised for it.
 static int out_respond(lua_State *L) {
   out_box *out = check_out(L);
   bool head_only = lua_toboolean(L, 3);
@@ -218,11 +218,12 @@ static int out_respond(lua_State *L) {
   bool whole = a.kind == RL_ANSWER_STRING && a.text_len <= rl_h2stream_room(out->stream);
   if (body && whole) rl_h2stream_feed(out->stream, a.text, a.text_len, true);
   out->finished = !body || whole;
-  if (out->finished) return 0;
+  lua_pushinteger(L, a.status);
+  if (out->finished) return 1;
   lua_pushvalue(L, a.body);
-  if (!a.has_length) return 1;
+  if (!a.has_length) return 2;
   lua_pushinteger(L, a.length);
-  return 2;
+  return 3;
 }
 
 static int write_more(lua_State *L, int status, lua_KContext at);

@@ -227,6 +227,12 @@ static bool spend(rl_h2conn *c, uint32_t price) {
   return true;
 }
 
+static void refuse_more(rl_h2conn *c) {
+  nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
+                        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR, NULL,
+                        0);
+}
+
 static bool carries_nothing(const nghttp2_frame *frame) {
   switch (frame->hd.type) {
     case NGHTTP2_DATA:
@@ -243,6 +249,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
   }
+  if (c->draining && frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
+    refuse_more(c);
   rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
   if (!s || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)) return 0;
   bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
@@ -283,8 +291,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     nghttp2_session_consume_connection(session, (size_t)(s->received - s->acknowledged));
   }
   nghttp2_session_set_stream_user_data(session, id, NULL);
-  watch(s->conn, s->conn->limits.idle_time);
+  rl_h2conn *c = s->conn;
+  watch(c, c->limits.idle_time);
   leave(s);
+  if (c->draining && rl_list_empty(&c->streams)) refuse_more(c);
   return 0;
 }
 
@@ -311,6 +321,8 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *data, size
 // An answer is whole while its request is not: the rest is not wanted (RFC 9113, 8.1).
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
   (void)user;
+  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == INT32_MAX)
+    nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL);  // behind the notice
   bool of_answer = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
   if (!of_answer || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
   const rl_h2stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -536,11 +548,14 @@ void rl_h2conn_wait(rl_h2conn *c, rl_task *task) {
   if (c->over || !rl_list_empty(&c->queue)) rl_op_finish(&c->op, 0);
 }
 
+// Requests that are on their way are still taken: a ping tells when they have come (RFC 9113, 6.8).
 void rl_h2conn_drain(rl_h2conn *c) {
   if (c->over || c->draining) return;
   c->draining = true;
-  nghttp2_submit_goaway(c->session, NGHTTP2_FLAG_NONE,
-                        nghttp2_session_get_last_proc_stream_id(c->session), NGHTTP2_NO_ERROR, NULL,
-                        0);
+  if (rl_list_empty(&c->streams)) {
+    refuse_more(c);
+  } else {
+    nghttp2_submit_shutdown_notice(c->session);
+  }
   pump(c);
 }
