@@ -39,7 +39,7 @@ static int cannot_wait(lua_State *L) {
   if (st->running != L) return luaL_error(L, "cannot wait in a coroutine that C code resumes");
   lua_State *at = st->stuck ? st->stuck : L;
   luaL_checkstack(L, 16, "error message");
-  for (int level = 1; lua_getstack(at, level, &ar); level++) {
+  for (int level = 1; level < RL_LEVELS_MAX && lua_getstack(at, level, &ar); level++) {
     lua_getinfo(at, "Sn", &ar);
     if (ar.name && strcmp(ar.name, "__gc") == 0)
       return luaL_error(L, "cannot wait in a __gc metamethod");

@@ -321,13 +321,14 @@ static bool in_guarded_call(lua_State *L) {
   rl_state *st = rl_state_of(L);
   lua_Debug ar;
   if (!rl_co_is(L, RL_CO_GUARDED)) return false;
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
+  int level = 0;
+  for (; level < RL_LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
     lua_getinfo(L, "f", &ar);
     lua_CFunction f = lua_tocfunction(L, -1);
     lua_pop(L, 1);
     if (f && (f == st->guarded[0] || f == st->guarded[1])) return true;
   }
-  rl_co_mark(L, RL_CO_GUARDED, false);
+  if (level < RL_LEVELS_MAX) rl_co_mark(L, RL_CO_GUARDED, false);
   return false;
 }
 

@@ -33,7 +33,10 @@ static bool over_limit(rl_state *st, size_t more) {
   if (st->fail_in && !st->critical && --st->fail_in < 2)
     return true;  // twice: Lua collects and tries again
 #endif
-  return st->memory_limit && !st->critical && st->memory + more > st->memory_limit;
+  if (!st->memory_limit || st->critical || st->memory + more <= st->memory_limit) return false;
+  // What is being stopped may hold a quarter more: errors and their stories, without a collection
+  // for each of a crowd of tasks.
+  return !st->before_resume || st->memory + more > st->memory_limit + st->memory_limit / 4;
 }
 
 static void set_watermark(rl_state *st) {

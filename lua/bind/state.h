@@ -27,8 +27,9 @@ typedef struct rl_ids {
 } rl_ids;
 
 enum {
-  RL_BUDGET = 256,     // waits ready at once before the task goes to the back of the queue
-  RL_CO_POOL = 16384,  // idle coroutines kept: the collector walks each
+  RL_BUDGET = 256,       // waits ready at once before the task goes to the back of the queue
+  RL_LEVELS_MAX = 4096,  // of a stack that are looked at: reaching one takes as many steps
+  RL_CO_POOL = 16384,    // idle coroutines kept: the collector walks each
 };
 
 // Who is told of every step of a task; the task is gone after an `end` that is `over`.

@@ -27,10 +27,16 @@ rl_co rl_co_take(lua_State *L) {
   return (rl_co){co, anchor};
 }
 
+// With half of what it may have in use, a state keeps none.
+static bool has_room(const rl_state *st) {
+  if (st->memory_limit && st->memory > st->memory_limit / 2) return false;
+  return st->pool_count < RL_CO_POOL;
+}
+
 void rl_co_give(rl_state *st, rl_co co, bool clean) {
   if (!clean) lua_resetthread(co.L);
   if (lua_gettop(co.L) > 0) lua_settop(co.L, 0);
-  if (st->pool_count < RL_CO_POOL) {
+  if (RL_LIKELY(has_room(st))) {
     st->pool[st->pool_count++] = co;
     return;
   }
@@ -87,6 +93,7 @@ static inline rl_ltask *new_task(lua_State *L, rl_state *st, rl_scope *home, rl_
     luaL_error(L, "not enough memory");
     return NULL;
   }
+  st->memory += sizeof *t;  // its record counts
   memset(t, 0, sizeof *t);
   t->mode = (uint8_t)mode;
   t->id = ++st->last_id;
@@ -334,6 +341,7 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   if (t->chain) rl_chain_free(t);
   rl_co_give(st, co, true);
   st->alive--;
+  st->memory -= sizeof *t;
   rl_slab_free(&st->loop.slab, t, sizeof *t);
 }
 

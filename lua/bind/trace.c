@@ -180,11 +180,29 @@ static bool is_root(const rl_state *st, lua_CFunction f) {
   return f && (f == st->roots[0] || f == st->roots[1] || f == st->roots[2]);
 }
 
+// By halves: reaching a level takes as many steps as it is deep.
+static int count_all_levels(lua_State *co) {
+  lua_Debug ar;
+  int some = 0, none = 1;
+  while (lua_getstack(co, none, &ar)) {
+    some = none;
+    none *= 2;
+  }
+  while (some < none) {
+    int middle = some + (none - some) / 2;
+    if (lua_getstack(co, middle, &ar)) {
+      some = middle + 1;
+    } else {
+      none = middle;
+    }
+  }
+  return none;
+}
+
 // How many levels `co` has, less the runtime's own at the bottom.
 static int count_levels(rl_state *st, lua_State *co) {
   lua_Debug ar;
-  int count = 0;
-  while (lua_getstack(co, count, &ar)) count++;
+  int count = count_all_levels(co);
   if (!lua_checkstack(co, 1)) return count;
   while (count > 0 && lua_getstack(co, count - 1, &ar)) {
     lua_getinfo(co, "f", &ar);
@@ -305,6 +323,10 @@ static void add_story(lua_State *L, int index, const char *what, const char *whe
   index = lua_absindex(L, index);
   if (!lua_checkstack(L, 10)) return;
   if (!push_trace(L, index)) lua_pushliteral(L, "");
+  if (lua_rawlen(L, -1) >= TRACE_MAX) {  // an error of thousands of tasks
+    lua_pop(L, 1);
+    return;
+  }
   lua_pushfstring(L, "\n%s at %s", what, where);
   lua_concat(L, 2);
   set_trace(L, index);

@@ -95,6 +95,7 @@ static void on_memory_limit(rl_state *st) {
   if (!st->running) return;
   atomic_compare_exchange_strong(&rt->interrupt, &none, RILLE_ENOMEM);
   arm(st->running);
+  if (rt->options.flags & RILLE_UNTRUSTED) st->before_resume = arm;
 }
 
 static uint64_t cpu_now(void) {

@@ -237,7 +237,7 @@ void rl_scope_cancel(rl_scope *s, rl_because because, uint64_t grace) {
     s->because = (uint8_t)because;
     s->grace = grace;
     rl_loop_timer_stop(s->loop, &s->timer);
-    mark(s);
+    if (!s->doomed) mark(s);
   }
   retarget_all(s, limit);
   interrupt_all(s);
