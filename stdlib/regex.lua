@@ -57,6 +57,18 @@ local function replace(add, subject, out, past, first, last, ...)
   return last + 1
 end
 
+-- The subject as a string, and the most matches.
+local function checked(subject, max, call)
+  if type(subject) == "number" then subject = tostring(subject) end
+  if type(subject) ~= "string" then
+    error(("bad argument #1 to '%s' (string expected, got %s)"):format(call, type(subject)), 3)
+  end
+  if max ~= nil and type(max) ~= "number" then
+    error(("bad argument #%d to '%s' (number expected, got %s)"):format(call == "gsub" and 3 or 2, call, type(max)), 3)
+  end
+  return subject, max or math.huge
+end
+
 --- As string.gsub: `with` is a string with `%0` to `%9`, a table, or a function, which may wait.
 --- @async
 --- @param subject string
@@ -68,7 +80,7 @@ function Regex:gsub(subject, with, max)
     return native.gsub_text(self, subject, nil, tostring(with), max)
   end
   local add, out, past, count = replacer(with), {}, 1, 0
-  max = max or math.huge
+  subject, max = checked(subject, max, "gsub")
   if max <= 0 then return subject, 0 end
   local step = self:gfind(subject)
   local function take(first, ...)
@@ -90,7 +102,7 @@ end
 --- @return string[]
 function Regex:split(subject, max)
   local pieces, past = {}, 1
-  max = max or math.huge
+  subject, max = checked(subject, max, "split")
   for first, last in self:gfind(subject) do
     if #pieces + 1 >= max then break end
     local empty = last < first

@@ -17,7 +17,9 @@ local function new_node() return { fixed = {} } end
 
 -- Walks to the node of a pattern, making what is missing; the names of its parameters.
 local function insert(root, pattern)
-  if pattern:sub(1, 1) ~= "/" then error(("route '%s' does not begin with a slash"):format(pattern), 4) end
+  if type(pattern) ~= "string" or pattern:sub(1, 1) ~= "/" then
+    error(("route '%s' does not begin with a slash"):format(tostring(pattern)), 4)
+  end
   local node, names = root, {}
   local segments, slash = split(pattern)
   for i, segment in ipairs(segments) do
@@ -93,7 +95,7 @@ end
 --- @return rille.http.Router self
 function Router:route(method, pattern, handler)
   if type(handler) ~= "function" and type(handler) ~= "table" then
-    error(("route '%s': the handler is a %s"):format(pattern, type(handler)), 3)
+    error(("route '%s': the handler is a %s"):format(tostring(pattern), type(handler)), 3)
   end
   local node, names = insert(self._root, pattern)
   if #names == 0 then self._plain[pattern] = node end
