@@ -233,6 +233,18 @@ describe("permission for files", function()
     assert.equal("outside", fs.read(dir .. "/out/file"))
   end)
 
+  it("bounds the files that TLS reads by itself", function()
+    local code = { "http.get('https://127.0.0.1:1/', { tls = { ca_file = dir .. '/out/file' } })",
+      "http.get('https://127.0.0.1:1/', { tls = { ca_file = dir .. '/in/link/file' } })",
+      "http.get('https://127.0.0.1:1/', { tls = { ca_file = dir .. '/in/file' } })",
+      "rille.tls.check { cert = dir .. '/in/file', key = dir .. '/out/file' }" }
+    fs.write(dir .. "/in/file", dir .. "/out/file") -- what looks like a path leads nowhere either
+    local got = outcomes("--allow-net --allow-read=@/in", code)
+    assert.same({ "DENIED", "DENIED" }, table.move(got, 1, 2, 1, {}))
+    assert.not_equal("DENIED", got[3])
+    assert.matches("is no PEM file", got[4])
+  end)
+
   it("follows no link out of them, and replaces a link itself", function()
     local got = outcomes("--allow-read=@/in --allow-write=@/in", { "fs.read(dir .. '/in/filelink')",
       "fs.write(dir .. '/in/filelink', '')", "fs.write(dir .. '/in/filelink', '', { atomic = true })",

@@ -49,7 +49,14 @@ static bool port_fits(const rl_rule *rule, const subject *s) {
 static bool same_host(const rl_rule *rule, const char *host) {
   size_t n = strlen(host);
   if (n > 0 && host[n - 1] == '.') n--;
-  return strncasecmp(rule->text, host, n) == 0 && strchr(":", rule->text[n]);
+  const char *text = rule->text;
+  if (*text == '*') {
+    size_t tail = strcspn(++text, ":");
+    if (n <= tail) return false;
+    host += n - tail;
+    n = tail;
+  }
+  return strncasecmp(text, host, n) == 0 && strchr(":", text[n]);
 }
 
 static bool matches(const rl_rule *rule, const subject *s) {

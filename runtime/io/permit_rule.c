@@ -87,7 +87,9 @@ static bool read_address(rl_rule *rule, const char *text) {
   return true;
 }
 
+// Also "*.example.com": every name below it.
 static bool is_name(const char *host) {
+  if (host[0] == '*' && host[1] == '.') host += 2;
   for (const char *p = host; *p; p++) {
     if (!isalnum((unsigned char)*p) && !strchr("-._", *p) && !(*p & 0x80)) return false;
   }

@@ -108,6 +108,20 @@ static void check_names(void) {
   rl_permit_unref(p);
 }
 
+static void check_wildcards(void) {
+  rl_permit *p = permit("allow-net=*.example.com:80", "deny-net=*.evil.example.com");
+  EXPECT(rl_permit_name(p, "a.example.com", 80, why) == 0);
+  EXPECT(rl_permit_name(p, "A.b.Example.com.", 80, why) == 0);
+  EXPECT(rl_permit_name(p, "a.example.com", 81, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, "example.com", 80, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, ".example.com", 80, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, "aexample.com", 80, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, "a.example.com.org", 80, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, "x.evil.example.com", 80, why) == RL_DENIED);
+  EXPECT(rl_permit_name(p, "", 80, why) == RL_DENIED);
+  rl_permit_unref(p);
+}
+
 static void check_variables(void) {
   rl_permit *p = permit("allow-env=HOME,AWS_*", "deny-env=AWS_SECRET");
   EXPECT(rl_permit_env(p, "HOME", why) == 0);
@@ -148,6 +162,8 @@ static void check_rules(void) {
                              "allow-nets",
                              "permit-net",
                              "allow-env=A*B",
+                             "allow-net=*",
+                             "allow-net=a.*.b",
                              "allow-native=x",
                              "allow-read=/no/../",
                              "deny-",
@@ -225,6 +241,7 @@ int main(void) {
   check_denials();
   check_listening();
   check_names();
+  check_wildcards();
   check_variables();
   check_programs();
   check_rules();
