@@ -21,6 +21,17 @@ local function with_files(files, f)
 end
 
 describe("rille build", function()
+  it("builds permissions in, which no argument widens", function()
+    with_files({ ["main.lua"] = "for _, name in ipairs { '/etc/passwd', 'main.lua' } do print(pcall(io.open, name)) end" }, function(dir)
+      local output, status = sh(("cd %s && $R build main.lua --allow-read=. --deny-net -o app && ./app --allow-read"):format(dir))
+      assert.matches("^false\tDENIED: open '/etc/passwd'[^\n]*\ntrue\tfile", output)
+      assert.equal(0, status)
+      output, status = sh(("cd %s && $R build main.lua --allow-net=1.2.3 -o app && ./app"):format(dir))
+      assert.matches("^rille: permission: '1.2.3'", output)
+      assert.equal(2, status)
+    end)
+  end)
+
   it("makes an executable of the program, its modules, C modules and assets", function()
     with_files({
       ["main.lua"] = [[#!/usr/bin/env rille

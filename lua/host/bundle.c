@@ -83,18 +83,41 @@ static void add_searcher(lua_State *L) {
   lua_pop(L, 2);
 }
 
+typedef struct file {
+  const char *name, *bytes;
+  size_t name_size, size;
+} file;
+
+// The file at `*at`, which moves on. False: there is none, or it is damaged.
+static bool next_file(const rl_bundle *b, const char **at, file *f) {
+  const char *end = b->data + b->length;
+  const char *space = memchr(*at, ' ', (size_t)(end - *at));
+  const char *line = space ? memchr(space, '\n', (size_t)(end - space)) : NULL;
+  if (!line) return false;
+  size_t size = (size_t)strtoull(space + 1, NULL, 10);
+  if (size > (size_t)(end - line - 1)) return false;
+  *f = (file){*at, line + 1, (size_t)(space - *at), size};
+  *at = line + 1 + size;
+  return true;
+}
+
+const char *rl_bundle_find(const rl_bundle *b, const char *name, size_t *size) {
+  file f;
+  for (const char *at = b->data; next_file(b, &at, &f);) {
+    if (f.name_size != strlen(name) || memcmp(f.name, name, f.name_size) != 0) continue;
+    *size = f.size;
+    return f.bytes;
+  }
+  return NULL;
+}
+
 void rl_bundle_open(lua_State *L, const rl_bundle *b) {
+  file f;
   lua_newtable(L);
-  for (const char *p = b->data, *end = p + b->length; p < end;) {
-    const char *space = memchr(p, ' ', (size_t)(end - p));
-    const char *line = space ? memchr(space, '\n', (size_t)(end - space)) : NULL;
-    if (!line) break;
-    size_t size = (size_t)strtoull(space + 1, NULL, 10);
-    if (size > (size_t)(end - line - 1)) break;
-    lua_pushlstring(L, p, (size_t)(space - p));
-    lua_pushlstring(L, line + 1, size);
+  for (const char *at = b->data; next_file(b, &at, &f);) {
+    lua_pushlstring(L, f.name, f.name_size);
+    lua_pushlstring(L, f.bytes, f.size);
     lua_rawset(L, -3);
-    p = line + 1 + size;
   }
   lua_setfield(L, LUA_REGISTRYINDEX, "rille.bundle");
   add_searcher(L);

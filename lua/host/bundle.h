@@ -19,6 +19,8 @@ typedef struct rl_bundle {
 // False: this executable carries none.
 bool rl_bundle_read(rl_bundle *b);
 void rl_bundle_free(rl_bundle *b);
+// The bytes of a file, in the bundle; NULL: there is none.
+const char *rl_bundle_find(const rl_bundle *b, const char *name, size_t *size);
 
 // Makes its files known to the state: modules by a searcher, the rest by rl_bundle_push. Raises.
 void rl_bundle_open(lua_State *L, const rl_bundle *b);

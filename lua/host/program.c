@@ -219,10 +219,21 @@ static int open_bundle(lua_State *L) {
   return 0;
 }
 
+// The permissions that were built in: words, each with its zero byte.
+static bool read_permissions(program *p, const rl_bundle *bundle) {
+  size_t size = 0, count = 0;
+  const char *words = rl_bundle_find(bundle, "permit", &size);
+  for (size_t i = 0; i < size; i++) count += !words[i];
+  p->line.permissions = calloc(count + 1, sizeof *p->line.permissions);
+  if (!p->line.permissions || (size > 0 && words[size - 1])) return false;
+  for (size_t i = 0; i < count; i++, words += strlen(words) + 1) p->line.permissions[i] = words;
+  return true;
+}
+
 // Every argument is the built program's.
-static bool bundle_line(program *p) {
+static bool bundle_line(program *p, const rl_bundle *bundle) {
   p->line.steps = calloc(1, sizeof *p->line.steps);
-  if (!p->line.steps) return false;
+  if (!p->line.steps || !read_permissions(p, bundle)) return false;
   p->line.steps[0] = (rl_step){RL_STEP_BUNDLE, "main", NULL};
   p->line.count = 1;
   return true;
@@ -248,7 +259,7 @@ int rl_program_main(int argc, char **argv) {
   program p = {.name = "rille", .argc = argc, .argv = argv};
   rl_bundle bundle;
   bool built = rl_bundle_read(&bundle);
-  if (built ? !bundle_line(&p) : !rl_command_line_read(&p.line, argc, argv)) {
+  if (built ? !bundle_line(&p, &bundle) : !rl_command_line_read(&p.line, argc, argv)) {
     free_line(&p);
     return p.line.helped ? 0 : 2;
   }

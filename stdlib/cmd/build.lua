@@ -7,13 +7,23 @@ local rille = require "rille"
 local MAGIC = "rille\1pk"
 
 local SPEC = {
-  name = "rille build", description = "Makes one executable of a program and the modules that it requires.",
+  name = "rille build", description = "Makes one executable of a program and the modules that it requires; --allow-... and --deny-... bound it.",
   { "main", required = true, help = "the script" },
   { "--output", "-o", value = "FILE", required = true, help = "the executable" },
   { "--include", "-i", value = "MODULE", many = true, help = "a module whose name only the running program knows" },
   { "--asset", "-a", value = "FILE", many = true, help = "a file for rille.assets.read" },
   { "--verbose", "-v", help = "tell what goes in" },
 }
+
+-- The permissions among the arguments, and the other arguments.
+local function split(words)
+  local permissions, others = {}, {}
+  for _, word in ipairs(words) do
+    local permission = word:match "^%-%-(allow%-.*)" or word:match "^%-%-(deny%-.*)"
+    table.insert(permission and permissions or others, permission or word)
+  end
+  return permissions, others
+end
 
 local function refuse(format, ...)
   error({ refusal = format:format(...) }, 0)
@@ -139,6 +149,9 @@ local function build(options)
     files = {}, order = {}, natives = {}, seen = {}, include = options.include,
     path = directory .. "?.lua;" .. directory .. "?/init.lua;" .. package.path,
   }
+  if #options.permissions > 0 then
+    add(state, "permit", table.concat(options.permissions, "\0") .. "\0")
+  end
   local main = source_of(options.main)
   add(state, "main", main)
   follow(state, main, options.main)
@@ -164,7 +177,9 @@ local function build(options)
 end
 
 return function(...)
-  local options = args.parse(SPEC, { ... })
+  local permissions, others = split { ... }
+  local options = args.parse(SPEC, others)
+  options.permissions = permissions
   local ok, err = pcall(build, options)
   if ok then
     return 0
