@@ -1,6 +1,7 @@
 -- For tests: the virtual clock and the seeded order.
 local native = require "rille.native.clock"
-local timeout = require("rille.native.scope").timeout
+local scope = require "rille.native.scope"
+local group, timeout = scope.group, scope.timeout
 
 local test = {}
 
@@ -28,7 +29,7 @@ test.seed = native.seed
 function test.timeout(s, f, ...)
   return timeout(math.huge, function(...)
     local _ <close> = native.watchdog(s)
-    return f(...)
+    return group(function(_, ...) return f(...) end, ...) -- also for what it has spawned
   end, ...)
 end
 

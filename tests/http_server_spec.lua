@@ -433,6 +433,17 @@ describe("draining", function()
     assert.is_false((pcall(net.connect, "127.0.0.1", server.port)))
   end)
 
+  it("happens also when the scope is cancelled before anything has run", function()
+    local url
+    assert.error_matches(function()
+      rille.group(function()
+        url = serve(function() return "x" end).url
+        error "at once"
+      end)
+    end, "at once")
+    assert.error(function() http.get(url) end)
+  end)
+
   it("happens when the scope is cancelled", function()
     local answer
     rille.group(function(g)

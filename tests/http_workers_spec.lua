@@ -3,9 +3,9 @@ local rille = require "rille"
 local http = require "rille.http"
 local net = require "rille.net"
 
-local function ask(port)
+local function ask(port, path)
   local conn <close> = net.connect("127.0.0.1", port)
-  conn:write "GET / HTTP/1.0\r\n\r\n"
+  conn:write("GET ", path or "/", " HTTP/1.0\r\n\r\n")
   return conn:read("a"):match "\r\n\r\n(.*)$"
 end
 
@@ -23,6 +23,27 @@ describe("workers", function()
     rille.timeout(5, function()
       while pcall(ask, server.port) do rille.sleep(0.01) end
     end)
+  end)
+
+  it("that die are started again", function()
+    local server = http.serve {
+      port = 0, workers = 2, on_error = function() end,
+      handler = function(request)
+        if not require("rille.worker").is_worker() then return "first" end
+        if request.path == "/die" then os.exit(1) end
+        return "second"
+      end,
+    }
+    local function until_the_second(path)
+      rille.timeout(10, function()
+        local ok, answer
+        repeat ok, answer = pcall(ask, server.port, path) until ok and answer == "second"
+      end)
+    end
+    until_the_second "/"
+    until_the_second "/die" -- its last words
+    until_the_second "/"
+    server:stop()
   end)
 
   it("need a port", function()

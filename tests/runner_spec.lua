@@ -48,6 +48,21 @@ describe("rille test", function()
     assert.matches("1 passed, 1 failed", output)
   end)
 
+  it("ends what a failed test has left running", function()
+    local output, status = run([[
+      local rille = require "rille"
+      it("fails", function()
+        local listener = require("rille.net").listen("127.0.0.1", 0)
+        rille.spawn(listener.accept, listener)
+        error "boo"
+      end)
+      it("goes on", function() end)
+    ]], "--timeout=0.05")
+    assert.equal(1, status)
+    assert.matches("boo", output)
+    assert.matches("1 passed, 1 failed", output)
+  end)
+
   it("fails the test that leaks a task, and says where it was spawned", function()
     local output = run [[
       it("leaks", function() rille.detach(function() rille.sleep(100) end) end)

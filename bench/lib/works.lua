@@ -214,6 +214,10 @@ return {
     metrics = load_metrics(), reach = { { metric = "rps", at_least = 3, times = "nginx" } },
   },
   {
+    group = "http", name = "hello_2", server = true, args = { 64, 1, "http_both" }, metrics = load_metrics(),
+    reach = { { metric = "cpu_us", at_most = 1.15, work = "hello" } },
+  },
+  {
     group = "http", name = "json_api", program = "json", server = true, args = { 64, 1, "http_json" },
     metrics = load_metrics(), reach = { { metric = "cpu_us", at_most = 1, times = "node" } },
   },

@@ -1,7 +1,7 @@
-// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|http_json|wrk|idle|idle_http SECONDS
-// COMMAND... Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under way on
-// each connection: SIZE bytes that come back, or HTTP requests, whose answers are all as long as
-// the first; with wrk, that program sends them. Prints requests a second, and the server's
+// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|http_both|http_json|wrk|idle|idle_http
+// SECONDS COMMAND... Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under
+// way on each connection: SIZE bytes that come back, or HTTP requests, whose answers are all as
+// long as the first; with wrk, that program sends them. Prints requests a second, and the server's
 // processor time for each. Server and load get a processor each. With idle nothing is sent, with
 // idle_http one request: prints how much the server grew for each connection.
 #include "bench/tools/server.h"
@@ -175,6 +175,7 @@ int main(int argc, char **argv) {
   bool http = strstr(argv[3], "http") != NULL;
   if (count < 1 || count > MAX_CONNECTIONS || !in_flight) return 2;
   if (!idle && !wrk && !prepare(argv[3], in_flight)) return 2;
+  shared = strcmp(argv[3], "http_both") == 0;
   signal(SIGPIPE, SIG_IGN);
   int port = start_server(argv + 5);
   pin(1);

@@ -167,12 +167,14 @@ function Server:_run()
       ended:wait()
     end)
   end)()
-  while not group do rille.yield() end
-  rille.catch_cancel(self._accept, self, group)
+  rille.catch_cancel(function()
+    while not group do rille.yield() end
+    self:_accept(group)
+  end)
   self:close()
   ended:set()
   rille.catch_cancel(rille.move_on_after, self._grace, keeper.await, keeper)
-  group:cancel { grace = 1 }
+  if group then group:cancel { grace = 1 } end
   rille.catch_cancel(keeper.await, keeper)
   self._native:close()
   self._stopped:set()
