@@ -237,7 +237,7 @@ describe("the modules around it", function()
       end)
       local root = "http://127.0.0.1:" .. port
       local body, code, headers = http.request(root .. "/moved")
-      assert.same({ "until the end", 200, "/there" }, { body, code, headers["x-seen"] })
+      assert.same({ "until the end", 200, "/there", "/there" }, { body, code, headers["x-seen"], headers.location })
       assert.equal("abcde", (http.request(root .. "/chunks")))
       assert.equal("k=v", (http.request(root .. "/post", "k=v")))
       assert.is_nil((http.request "http://127.0.0.1:1/"))

@@ -160,7 +160,7 @@ local function redirect(request, location)
   local result, code, got, status = perform { url = target, method = request.method, headers = headers,
     sink = request.sink, step = request.step, create = request.create, proxy = request.proxy,
     redirects = (request.redirects or 0) + 1 }
-  if got then got.location = got.location or target end
+  if got then got.location = got.location or location end
   return result, code, got, status
 end
 
