@@ -97,15 +97,25 @@ describe("socket", function()
     b:close()
   end)
 
+  it("refuses to send what is no text, and to receive less than nothing", function()
+    local server = socket.bind("127.0.0.1", 0)
+    local client = socket.connect(server:getsockname())
+    assert.is_false(pcall(client.send, client, nil))
+    assert.is_false(pcall(client.receive, client, -1))
+    assert.equal("inet", client:getfamily())
+    client:close()
+    server:close()
+  end)
+
   it("sends datagrams", function()
     local a, b = socket.udp(), socket.udp()
     a:setsockname("127.0.0.1", 0)
     local _, port = a:getsockname()
-    b:sendto("hi", "127.0.0.1", port)
+    assert.equal(2, b:sendto("hi", "127.0.0.1", port))
     local data, host = a:receivefrom()
     assert.same({ "hi", "127.0.0.1" }, { data, host })
     b:setpeername("127.0.0.1", port)
-    b:send "again"
+    assert.equal(5, b:send "again")
     assert.equal("again", a:receive())
     a:settimeout(0.001)
     assert.same({ nil, "timeout" }, { a:receive() })
@@ -191,8 +201,16 @@ describe("the modules around it", function()
       local encoded = mime.b64(text) or ""
       assert.equal(text, mime.unb64(encoded) or "")
       local quoted = mime.qp(text) or ""
-      if not text:find "\n" then assert.equal(text, mime.unqp(quoted) or "") end
+      assert.equal(text, mime.unqp(quoted) or "")
     end
+    -- as LuaSocket 3 has it: a line ends with CR LF alone, in whatever pieces it comes
+    for text, quoted in pairs { ["a\n"] = "a=0A", ["a \r\nb"] = "a=20\r\nb", ["a=é\t"] = "a=3D=C3=A9=09=\r\n" } do
+      assert.equal(quoted, (mime.qp(text)))
+    end
+    local out, rest = mime.qp("", "a\r")
+    assert.same({ "a", "\r" }, { out, rest })
+    assert.equal("<br>b", (mime.qp(rest .. "\n", "b", "<br>")))
+    assert.same({ "", "=3" }, { mime.unqp("", "=3") })
     assert.equal("YWJjZA==", (mime.b64 "abcd"))
     assert.equal("a=3Db=\r\n", (mime.qpwrp(6, "a=3Dbc", 6)):sub(1, 8))
     assert.equal("a\r\nb\r\n", (mime.eol(0, "a\nb\r\n")))

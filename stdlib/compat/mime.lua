@@ -24,10 +24,10 @@ end
 function mime.b64(a, b)
   if a == nil then return nil, nil end
   local text = a .. (b or "")
-  local whole = b and #text - #text % 3 or #text
-  local out = text:sub(1, whole):gsub("..?.?", encode_group)
+  local length = b and #text - #text % 3 or #text
+  local out = text:sub(1, length):gsub("..?.?", encode_group)
   if b == nil and text == "" then return nil, nil end
-  return out, text:sub(whole + 1)
+  return out, text:sub(length + 1)
 end
 
 local function decode_group(group)
@@ -46,32 +46,84 @@ end
 function mime.unb64(a, b)
   if a == nil then return nil, nil end
   local text = (a .. (b or "")):gsub("[^A-Za-z0-9+/=]", "")
-  local whole = #text - #text % 4
-  if b == nil and text == "" then return nil, nil end
-  return (text:sub(1, whole):gsub("....", decode_group)), text:sub(whole + 1)
+  local length = #text - #text % 4
+  local out = text:sub(1, length):gsub("....", decode_group)
+  if b == nil and out == "" then return nil, nil end
+  return out, text:sub(length + 1)
 end
 
 local function quote(c) return ("=%02X"):format(c:byte()) end
 
-function mime.qp(a, b, marker)
-  if a == nil then return nil, nil end
-  local text = a .. (b or "")
-  local out = text:gsub("\r\n", "\n"):gsub("[^\n\t -<>-~]", quote):gsub("[ \t]\n", function(s)
-    return quote(s:sub(1, 1)) .. "\n"
-  end)
-  out = out:gsub("\n", marker or "\r\n")
-  if b == nil and text == "" then return nil, nil end
-  return out, ""
+local PLAIN = "^[!-<>-~]$"
+
+-- What the byte at `at` becomes, and how many bytes that takes; nil: more must follow to tell.
+local function qp_next(text, at, marker)
+  local c = text:sub(at, at)
+  local blank = c == " " or c == "\t"
+  local ahead = blank and 3 or c == "\r" and 2 or 1
+  if #text - at + 1 < ahead then return nil end
+  if blank then
+    if text:sub(at + 1, at + 2) == "\r\n" then return quote(c) .. marker, 3 end
+    return c, 1
+  end
+  if c == "\r" and text:sub(at + 1, at + 1) == "\n" then return marker, 2 end
+  return c:match(PLAIN) or quote(c), 1
 end
 
+-- At the end: blanks stand before no byte, and need a soft break.
+local function qp_end(rest)
+  if rest == "" then return "" end
+  return rest:gsub("[^!-<>-~]", quote) .. "=\r\n"
+end
+
+-- Runs `step` over `a .. b`: the pieces, and what is left for more bytes.
+local function convert(a, b, step, ...)
+  local text, out, at = a .. (b or ""), {}, 1
+  while at <= #text do
+    local piece, taken = step(text, at, ...)
+    if not piece then break end
+    out[#out + 1] = piece
+    at = at + taken
+  end
+  return table.concat(out), text:sub(at)
+end
+
+local function whole(text)
+  if text == "" then return nil, nil end
+  return text, nil
+end
+
+--- Quoted-printable of a .. b as far as it can be told, and the rest; with b nil, all of a. A line ends with CR LF, which
+--- becomes `marker`.
+function mime.qp(a, b, marker)
+  if a == nil then return nil, nil end
+  local out, rest = convert(a, b, qp_next, marker or "\r\n")
+  if b == nil then return whole(out .. qp_end(rest)) end
+  return out, rest
+end
+
+local function unqp_next(text, at)
+  local c = text:sub(at, at)
+  if c == "=" then
+    if #text - at < 2 then return nil end
+    local two = text:sub(at + 1, at + 2)
+    if two == "\r\n" then return "", 3 end
+    if two:match "^%x%x$" then return string.char(tonumber(two, 16)), 3 end
+    return c .. two, 3
+  elseif c == "\r" then
+    if at == #text then return nil end
+    if text:sub(at + 1, at + 1) == "\n" then return "\r\n", 2 end
+    return "", 1
+  end
+  return c:match "[\t -~]" or "", 1
+end
+
+--- The way back. What quoted-printable cannot hold is left out.
 function mime.unqp(a, b)
   if a == nil then return nil, nil end
-  local text = a .. (b or "")
-  local keep = b and (text:match "=%x?$" or text:match "=\r$") or ""
-  text = text:sub(1, #text - #keep)
-  if b == nil and text == "" then return nil, nil end
-  local out = text:gsub("=\r?\n", ""):gsub("=(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  return out, keep
+  local out, rest = convert(a, b, unqp_next)
+  if b == nil then return whole(out) end
+  return out, rest
 end
 
 --- Breaks lines after `length` bytes; `left` is what is left of the current one.

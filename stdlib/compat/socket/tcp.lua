@@ -123,6 +123,9 @@ end
 function Socket:receive(pattern, prefix)
   local stream = self._stream
   prefix = prefix or ""
+  if type(pattern) == "number" and pattern < 0 then
+    error("bad argument #1 to 'receive' (invalid receive pattern)", 2)
+  end
   if not stream or stream:is_closed() then return nil, "closed", prefix end
   if type(pattern) == "number" then return receive.count(self, stream, prefix, pattern) end
   pattern = (pattern or "*l"):gsub("^%*", "")
@@ -147,9 +150,13 @@ local function send_pieces(self, stream, data, last, progress)
 end
 
 function Socket:send(data, i, j)
+  if type(data) == "number" then data = tostring(data) end
+  if type(data) ~= "string" then
+    error(("bad argument #1 to 'send' (string expected, got %s)"):format(type(data)), 2)
+  end
   local stream = self._stream
   if not stream or stream:is_closed() then return nil, "closed", 0 end
-  data, i, j = tostring(data), i or 1, j or -1
+  i, j = i or 1, j or -1
   if i < 0 then i = math.max(#data + i + 1, 1) end
   if j < 0 then j = #data + j + 1 end
   j = math.min(j, #data)
@@ -160,6 +167,8 @@ function Socket:send(data, i, j)
 end
 
 -- Settings and ends
+
+Socket.setsockname, Socket.setpeername = Socket.bind, Socket.connect
 
 function Socket:shutdown(how)
   if not self._stream then return nil, "closed" end
@@ -202,6 +211,7 @@ local function name_of(object, method)
   return address.host, tostring(address.port), support.family(address.host)
 end
 
+function Socket:getfamily() return select(3, self:getsockname()) or "inet" end
 function Socket:getpeername() return name_of(self._stream, "peer") end
 function Socket:getsockname() return name_of(self._stream or self._listener, "address") end
 function Socket:getfd()

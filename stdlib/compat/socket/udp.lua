@@ -47,7 +47,7 @@ end
 function Socket:send(data)
   local ok, err = support.within(support.limit(self), opened(self).send, opened(self), data)
   if not ok then return nil, err end
-  return 1
+  return #data
 end
 
 function Socket:sendto(data, host, port)
@@ -55,7 +55,7 @@ function Socket:sendto(data, host, port)
     return opened(self):send(data, numeric(host), math.tointeger(tonumber(port)))
   end)
   if not ok then return nil, err end
-  return 1
+  return #data
 end
 
 local function received(self)
@@ -97,6 +97,8 @@ function Socket:getpeername()
   if not address then return nil, err end
   return address.host, tostring(address.port), support.family(address.host)
 end
+
+function Socket:getfamily() return select(3, self:getsockname()) end
 
 function Socket:close()
   if self._socket then self._socket:close() end
