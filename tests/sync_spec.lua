@@ -270,6 +270,13 @@ describe("semaphore", function()
     assert.has_error(function() s:acquire(2) end)
   end)
 
+  it("refuses counts that no integer can hold", function()
+    local s = rille.semaphore(2)
+    s:acquire()
+    assert.equal("LIMIT", code_of(s.release, s, math.maxinteger))
+    assert.equal(1, s:available())
+  end)
+
   it("can be resized", function()
     local s, got = rille.semaphore(1), 0
     rille.group(function(g)

@@ -244,9 +244,9 @@ static int push_permit(lua_State *L, int owner, lua_Integer count) {
 }
 
 static void give_back(lua_State *L, semaphore *s, lua_Integer count) {
-  if (s->free + count > s->size)
+  if (count > s->size - s->free)
     rl_raise(L, "LIMIT", "semaphore: released %I more than were acquired",
-             (LUAI_UACINT)(s->free + count - s->size));
+             (LUAI_UACINT)(count - (s->size - s->free)));
   s->free += count;
   grant(s);
 }

@@ -230,6 +230,13 @@ function steps.detach(world, depth)
   end
 end
 
+-- Handles of tasks that nobody spawned by name: children of combinators, the main task.
+function steps.look(world)
+  local task = pick(rille.tasks())
+  assert(tostring(task) and task:status() and task:traceback() and task:site())
+  world.tasks[random(16)] = rille.current()
+end
+
 function steps.await(world)
   local task = world.tasks[random(16)]
   if task then task:await() end
