@@ -192,6 +192,18 @@ describe("seeded order", function()
     end)
   end)
 
+  it("costs no more than its share with many tasks", function()
+    rille.test.seed(3)
+    local ended = 0
+    rille.group(function(g)
+      for _ = 1, 100000 do
+        g:spawn(function() ended = ended + 1 end)
+      end
+    end)
+    rille.test.seed(0)
+    assert.equal(100000, ended)
+  end)
+
   it("is the same for the same seed, and differs between seeds", function()
     assert.equal(run(42), run(42))
     local seen, different = {}, 0

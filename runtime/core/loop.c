@@ -4,6 +4,7 @@
 #include "runtime/base/check.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -203,22 +204,23 @@ static void fire_timers(rl_loop *loop) {
   }
 }
 
-// The order of equally ready jobs under a seed: the whole queue is dealt anew.
+// The order of equally ready jobs under a seed: the whole queue is dealt anew. Not if memory is
+// out.
 static void shuffle(rl_loop *loop) {
-  rl_job *rest = loop->head;
-  uint32_t left = loop->ready;
-  rl_job *dealt = NULL;
-  for (; left > 0; left--) {
-    rl_job **at = &rest;
-    for (uint64_t skip = rl_loop_random(loop) % left; skip > 0; skip--) at = &(*at)->next;
-    rl_job *job = *at;
-    *at = job->next;
-    job->next = dealt;
-    dealt = job;
+  uint32_t count = loop->ready;
+  rl_job **deck = count > 1 ? malloc(count * sizeof *deck) : NULL;
+  if (!deck) return;
+  rl_job *job = loop->head;
+  for (uint32_t i = 0; i < count; i++, job = job->next) deck[i] = job;
+  loop->tail = &loop->head;
+  for (uint32_t left = count; left > 0; left--) {
+    rl_job **dealt = &deck[rl_loop_random(loop) % left];
+    *loop->tail = *dealt;
+    loop->tail = &(*dealt)->next;
+    *dealt = deck[left - 1];
   }
-  loop->head = dealt;
-  while (dealt && dealt->next) dealt = dealt->next;
-  loop->tail = dealt ? &dealt->next : &loop->head;
+  *loop->tail = NULL;
+  free(deck);
 }
 
 // With nothing to come from outside that we know of, a poll now and then is enough: for handles of
