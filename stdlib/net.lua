@@ -101,7 +101,8 @@ end
 
 local udp_known = { host = "string", port = "any", reuse = "boolean" }
 
---- A datagram socket: bound to `host` and `port` if either is given, else to a free port at the first `send`.
+--- A datagram socket: bound to `host` and `port` if either is given, else to a free port at the first `send`, whose address
+--- decides between IPv4 and IPv6.
 --- @async
 --- @param options {host: string?, port: integer?, reuse: boolean?}?
 --- @return rille.Udp
@@ -109,8 +110,8 @@ function net.udp(options)
   check(options, udp_known, "net.udp")
   options = options or {}
   local host, port = options.host, options.port
-  local bind = host ~= nil or port ~= nil
-  return datagrams.open(resolve(host, "0.0.0.0"), port or 0, bind, options.reuse)
+  if host == nil and port == nil then return datagrams.open() end
+  return datagrams.open(resolve(host, "0.0.0.0"), port or 0, options.reuse)
 end
 
 net.serve = require "rille.net_serve"

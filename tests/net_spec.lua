@@ -501,6 +501,27 @@ describe("net.udp", function()
     assert.equal(a:address().port, b:peer().port)
   end)
 
+  it("sends by IPv4 and IPv6 alike when it is not bound", function()
+    for _, host in ipairs { "127.0.0.1", "::1" } do
+      local ok, a = pcall(net.udp, { host = host, port = 0 })
+      if not ok then -- a machine without IPv6
+        assert.equal("EADDRNOTAVAIL", a.code)
+        break
+      end
+      local b <close> = net.udp()
+      b:send("x", host, a:address().port)
+      local data, from = a:recv()
+      assert.same({ "x", host }, { data, from })
+      a:close()
+    end
+  end)
+
+  it("takes settings before it is bound", function()
+    local u <close> = net.udp()
+    u:set_broadcast(true)
+    assert.equal("0.0.0.0", u:address().host)
+  end)
+
   it("looks names up", function()
     local a <close> = net.udp { host = "localhost", port = 0 }
     local b <close> = net.udp()

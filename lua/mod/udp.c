@@ -47,17 +47,28 @@ static int check_done(lua_State *L, int err, const char *op) {
   return 1;
 }
 
-static int udp_open(lua_State *L) {  // (address, port, bind, reuse)
-  rl_addr addr = check_addr(L, 1, 2, "udp");
-  bool bind = lua_toboolean(L, 3), reuse = lua_toboolean(L, 4);
+static int udp_open(lua_State *L) {  // (), or (address, port, reuse) to bind it
+  bool bind = !lua_isnoneornil(L, 1);
+  rl_addr addr;
   int err;
-  if (bind) rl_demand_address(L, "bind", (struct sockaddr *)&addr.sa, NULL, RL_NET_LISTEN);
+  if (bind) {
+    addr = check_addr(L, 1, 2, "udp");
+    rl_demand_address(L, "bind", (struct sockaddr *)&addr.sa, NULL, RL_NET_LISTEN);
+  }
   udp *box = rl_object_new(L, &udp_class, 0);
-  box->u = rl_udp_open(&rl_state_of(L)->loop, &addr, bind, reuse, &err);
+  box->u = rl_udp_open(&rl_state_of(L)->loop, bind ? &addr : NULL, lua_toboolean(L, 3), &err);
   if (box->u) return 1;
-  char text[RL_ADDR_TEXT + 8];
-  rl_addr_format((const struct sockaddr *)&addr.sa, text, sizeof text);
-  return rl_raise_sys(L, err, "bind", "address", text);
+  char text[RL_ADDR_TEXT + 8] = "";
+  if (bind) rl_addr_format((const struct sockaddr *)&addr.sa, text, sizeof text);
+  return rl_raise_sys(L, err, "bind", bind ? "address" : NULL, text);
+}
+
+// A setting that needs a socket.
+static rl_udp *check_settled(lua_State *L, const char *op) {
+  rl_udp *u = check_udp(L, op);
+  int err = rl_udp_settle(u);
+  if (err < 0) rl_raise_sys(L, err, op, NULL, NULL);
+  return u;
 }
 
 // Names: `host` at 3 becomes an address, and stays at 5.
@@ -229,13 +240,13 @@ static int udp_join(lua_State *L) { return membership(L, "join", UV_JOIN_GROUP);
 static int udp_leave(lua_State *L) { return membership(L, "leave", UV_LEAVE_GROUP); }
 
 static int udp_set_broadcast(lua_State *L) {
-  rl_udp *u = check_udp(L, "set_broadcast");
+  rl_udp *u = check_settled(L, "set_broadcast");
   return check_done(L, uv_udp_set_broadcast(&u->uv, lua_toboolean(L, 2)), "set_broadcast");
 }
 
 static int udp_set_multicast(lua_State *L) {  // {loop=, ttl=, interface=}
   static const char *const names[] = {"loop", "ttl", "interface", NULL};
-  rl_udp *u = check_udp(L, "set_multicast");
+  rl_udp *u = check_settled(L, "set_multicast");
   luaL_checktype(L, 2, LUA_TTABLE);
   rl_check_options(L, 2, names);
   int ttl = (int)rl_option_integer(L, 2, "ttl", 1, 255, 0);
@@ -247,7 +258,7 @@ static int udp_set_multicast(lua_State *L) {  // {loop=, ttl=, interface=}
 }
 
 static int udp_address(lua_State *L) {
-  rl_udp *u = check_udp(L, "address");
+  rl_udp *u = check_settled(L, "address");
   rl_addr addr;
   int n = sizeof addr.sa, err = uv_udp_getsockname(&u->uv, (struct sockaddr *)&addr.sa, &n);
   return err < 0 ? check_done(L, err, "address") : rl_push_address(L, (struct sockaddr *)&addr.sa);

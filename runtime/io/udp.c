@@ -120,6 +120,13 @@ int rl_udp_send_later(rl_udp *u, const void *bytes, size_t n, const rl_addr *to,
   return 0;
 }
 
+int rl_udp_settle(rl_udp *u) {
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&u->uv, &fd) == 0) return 0;
+  struct sockaddr_in any = {.sin_family = AF_INET};
+  return uv_udp_bind(&u->uv, (const struct sockaddr *)&any, 0);
+}
+
 static void on_closed(rl_uvhandle *h) { rl_udp_unref(rl_container_of(h, rl_udp, handle)); }
 
 void rl_udp_close(rl_udp *u) {
@@ -137,11 +144,11 @@ void rl_udp_unref(rl_udp *u) {
   free(u);
 }
 
-rl_udp *rl_udp_open(rl_loop *loop, const rl_addr *addr, bool bind, bool reuse, int *err) {
+rl_udp *rl_udp_open(rl_loop *loop, const rl_addr *addr, bool reuse, int *err) {
   rl_udp *u = calloc(1, sizeof *u);
   *err = UV_ENOMEM;
   if (!u) return NULL;
-  *err = uv_udp_init_ex(loop->uv, &u->uv, addr->sa.ss_family);
+  *err = uv_udp_init(loop->uv, &u->uv);
   if (*err < 0) {
     free(u);
     return NULL;
@@ -151,7 +158,7 @@ rl_udp *rl_udp_open(rl_loop *loop, const rl_addr *addr, bool bind, bool reuse, i
   rl_op_init(&u->receiver, &receive_kind);
   rl_op_init(&u->sender, &send_kind);
   rl_uvhandle_opened(&u->handle, loop, &u->uv, on_closed);
-  if (bind)
+  if (addr)
     *err = uv_udp_bind(&u->uv, (const struct sockaddr *)&addr->sa, reuse ? UV_UDP_REUSEADDR : 0);
   if (*err == 0) return u;
   rl_udp_close(u);

@@ -28,9 +28,11 @@ typedef struct rl_udp {
   uv_udp_t uv;
 } rl_udp;
 
-// An open socket of the address's family, bound if `bind`. NULL: *err. The caller owns one
-// reference.
-rl_udp *rl_udp_open(rl_loop *loop, const rl_addr *addr, bool bind, bool reuse, int *err);
+// Bound to `addr`; if that is NULL, to a free port at the first use, which decides the family.
+// NULL: *err. The caller owns one reference.
+rl_udp *rl_udp_open(rl_loop *loop, const rl_addr *addr, bool reuse, int *err);
+// What is not bound yet becomes IPv4, for settings that need a socket.
+int rl_udp_settle(rl_udp *u);
 // The oldest datagram, until rl_udp_drop. NULL: none, *err is 0 or an error.
 rl_datagram *rl_udp_first(rl_udp *u, int *err);
 void rl_udp_drop(rl_udp *u);
