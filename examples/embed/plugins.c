@@ -40,7 +40,7 @@ static int start(plugin *p, int number) {
   o.cpu_limit_ns = 100000000;
   p->number = number;
   if (rille_new(&o, &p->rt) != RILLE_OK) return 0;
-  rille_call_options call = {sizeof call, 1000000000, 100000000, NULL};
+  rille_call_options call = {sizeof call, 10000000000, 100000000, NULL};
   const char *script = scripts[number - 1];
   return rille_load(p->rt, script, strlen(script), "=plugin") == RILLE_OK &&
          rille_call_async(p->rt, 0, &call, on_done, p, NULL) == RILLE_OK;

@@ -1,8 +1,12 @@
 --- Files as answers: types, ranges, conditions, and directories that cannot be left.
 local fs = require "rille.fs"
 local native = require "rille.native.http"
+local check = require("rille.options").check
 
 local files = {}
+
+local file_known = { type = "string", status = "integer", headers = "table", download = "any" }
+local static_known = { index = "string", hidden = "boolean", headers = "table" }
 
 local types = {
   html = "text/html; charset=utf-8", htm = "text/html; charset=utf-8", css = "text/css; charset=utf-8",
@@ -126,6 +130,7 @@ end
 --- @param path string
 --- @param options {type: string?, status: integer?, headers: table?, download: boolean|string?}?
 function files.file(path, options)
+  check(options, file_known, "http.file")
   return setmetatable({ path = path, options = options or {} }, File)
 end
 
@@ -142,6 +147,7 @@ end
 --- @param root string
 --- @param options {index: string?, hidden: boolean?, headers: table?}? hidden: also names that begin with a dot
 function files.static(root, options)
+  check(options, static_known, "http.static")
   options = options or {}
   local index = options.index or "index.html"
   local real_root = fs.realpath(root)

@@ -1,5 +1,6 @@
 --- Wrappers around handlers, for `router:use` or a handler of one's own: `wrap(request, next)`.
 local rille = require "rille"
+local check = require("rille.options").check
 
 local middleware = {}
 
@@ -25,6 +26,9 @@ local function vary(headers, name)
   headers[key or "Vary"] = value and value .. ", " .. name or name
 end
 
+local cors_known =
+  { origins = "any", methods = "table", headers = "table", credentials = "boolean", max_age = "integer" }
+
 --- @class rille.http.CorsOptions
 --- @field origins string[]|"*"
 --- @field methods? string[]
@@ -35,6 +39,7 @@ end
 --- Cross-origin requests: preflights are answered, origins named in answers.
 --- @param options rille.http.CorsOptions
 function middleware.cors(options)
+  check(options, cors_known, "http.cors")
   local any, listed = options.origins == "*", {}
   if not any then
     for _, origin in ipairs(options.origins or {}) do listed[origin] = true end
@@ -80,6 +85,7 @@ end
 --- Compresses text bodies that clients accept compressed: zstd, then gzip.
 --- @param options {min: integer?}? from how many bytes on (1,024)
 function middleware.compress(options)
+  check(options, { min = "integer" }, "http.compress")
   local least = options and options.min or 1024
   local zip = require "rille.zip"
   return function(request, next)

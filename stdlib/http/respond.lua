@@ -1,7 +1,11 @@
 --- Answers that handlers return.
 local native = require "rille.native.http"
+local check = require("rille.options").check
 
 local respond = {}
+
+local answer_known = { status = "integer", headers = "table" }
+local event_known = { event = "any", id = "any", retry = "number" }
 
 local encode -- of rille.json, loaded at the first use
 
@@ -21,6 +25,7 @@ end
 --- @param value any
 --- @param options {status: integer?, headers: table?}?
 function respond.json(value, options)
+  check(options, answer_known, "http.json")
   options = options or {}
   encode = encode or require("rille.json").encode
   return {
@@ -34,6 +39,7 @@ end
 --- @param text string
 --- @param options {status: integer?, headers: table?}?
 function respond.html(text, options)
+  check(options, answer_known, "http.html")
   options = options or {}
   return {
     status = options.status or 200,
@@ -59,6 +65,7 @@ end
 
 local function event(data, options)
   local lines = {}
+  check(options, event_known, "send")
   options = options or {}
   for _, name in ipairs { "event", "id" } do
     local value = options[name]
