@@ -1,9 +1,9 @@
 -- rille, as language servers read it: tasks, scopes, combinators, synchronisation.
 ---@meta rille
 
---- The concurrency core. Submodules load when they are first used. What is marked async waits: it is a checkpoint, which
---- raises a pending cancellation, also when it has nothing to wait for. Durations are seconds; a bad one (negative, NaN) is
---- an argument error.
+--- The concurrency core. Submodules load when they are first used. What is marked async may wait, and is a checkpoint: it
+--- raises a pending cancellation, also when it has nothing to wait for (but `try`, `catch_cancel` and `shield`, which only
+--- call). Durations are seconds; a bad one (negative, NaN) is an argument error.
 local rille = {}
 
 ---@class rille.Error
