@@ -84,6 +84,13 @@ local function writer()
   writing = false
 end
 
+-- For os.exit, which waits for no task: what is left goes to standard error.
+function log._flush()
+  local lines = table.concat(queue)
+  queue = {}
+  io.stderr:write(lines)
+end
+
 local function emit(line)
   if #queue >= QUEUE_MAX then
     dropped = dropped + 1

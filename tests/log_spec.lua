@@ -25,6 +25,11 @@ describe("log", function()
     assert.matches("^%d+%-%d+%-%d+T%d+:%d+:%d+%.%d+Z$", line.time)
   end)
 
+  it("writes what is left when os.exit ends the program", function()
+    local output = run [[log.info "first" log.error "last" os.exit(1)]]
+    assert.matches('"first".*\n.*"last"', output)
+  end)
+
   it("keeps quiet below its level", function()
     assert.equal("", (run [[log.debug "no"]]))
     assert.matches("yes", (run [[log.level "debug" log.debug "yes"]]))

@@ -152,6 +152,16 @@ rille.gather(function() rille.sleep(0.01) end, function() rille.sleep(0.02) end)
     end)
   end)
 
+  it("is whole, as a profile is, also when os.exit ends the program", function()
+    with_files(1, function(path)
+      assert.equal(3, select(2, sh(("$R --trace %s -e 'os.exit(3)'"):format(path))))
+      assert.is_true(#json.decode(read(path)).traceEvents > 0)
+      sh(("$R --profile %s -e 'local t = os.clock() while os.clock() - t < 0.05 do end os.exit(0)'"):format(path))
+      assert.matches("running", read(path))
+      os.remove(path .. ".speedscope.json")
+    end)
+  end)
+
   it("tells a file that it cannot write", function()
     local output, status = sh "$R --trace /no/such/dir/x -e ''"
     assert.equal(1, status)

@@ -1,5 +1,5 @@
 // What a new state is given: where modules come from, `arg`, os.exit, and what its flags take away.
-#include "lua/host/runtime.h"
+#include "lua/host/seeing.h"
 
 #include "lua/bind/await.h"
 #include "lua/bind/trace.h"
@@ -54,13 +54,27 @@ static int exit_again(lua_State *L, int status, lua_KContext ctx) {
   return 0;
 }
 
+// Log lines that their task has not written yet.
+static int flush_log(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, "rille.log") != LUA_TTABLE) return 0;
+  lua_getfield(L, -1, "_flush");
+  lua_call(L, 0, 0);
+  return 0;
+}
+
 // os.exit(code, true) cancels the main scope, so that cleanup runs; os.exit(code) ends the process
 // as it stands.
 static int os_exit(lua_State *L) {
   int code = exit_code_of(L);
-  if (!lua_toboolean(L, 2)) exit(code);
-  rl_checkpoint(L);
   rille_runtime *rt = rl_runtime_of(L);
+  if (!lua_toboolean(L, 2)) {
+    lua_pushcfunction(L, flush_log);
+    lua_pcall(L, 0, 0, 0);
+    rl_seeing_stop(rt);  // what was seen so far is kept
+    exit(code);
+  }
+  rl_checkpoint(L);
   atomic_store(&rt->exit_code, code);
   rl_scope_cancel(rt->st.main_scope, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
   return rl_no_wait(L, exit_again, 0);
