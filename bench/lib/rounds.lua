@@ -50,12 +50,13 @@ local function command_of(work, peer, options)
     local server = peers.command(peer, directory, "")
     if not server then return nil end
     return ("%s %s %g %s"):format(assert(peers.compile(work.tool or "bench/tools/load.c")),
-      table.concat(work.args, " "), options.seconds, server)
+      table.concat(work.args, " "), work.seconds or options.seconds, server)
   end
   return peers.command(peer, directory, table.concat(arguments(work, peer, options), " "))
 end
 
-local function wanted(peer, options)
+local function wanted(peer, work, options)
+  if work.peers and not work.peers[peer.name] then return false end
   return peer.name == "rille" or not options.peers or options.peers[peer.name]
 end
 
@@ -63,7 +64,7 @@ end
 local function field(work, options)
   local commands = {}
   for _, peer in ipairs(peers.all) do
-    local command = wanted(peer, options) and command_of(work, peer, options)
+    local command = wanted(peer, work, options) and command_of(work, peer, options)
     if command then commands[#commands + 1] = { peer = peer.name, command = command, values = {} } end
   end
   return commands
@@ -72,8 +73,9 @@ end
 local function measure(work, options)
   if work.setup then dofile(work.setup) end
   local commands = field(work, options)
-  for round = 1, options.rounds do
-    progress(("%-24s round %d of %d "):format(work.name, round, options.rounds))
+  local count = work.rounds or options.rounds
+  for round = 1, count do
+    progress(("%-24s round %d of %d "):format(work.name, round, count))
     for _, entry in ipairs(commands) do
       local found, text = nil, nil
       if not entry.failed then found, text = figures_of(entry.command) end

@@ -3,6 +3,7 @@
 --   full     arguments of a run with --full
 --   counted  the count of operations for instruction counts, or nil: under valgrind, n against 2n
 --   needs    a program without which the work is left out
+--   tool     what loads the server, if it is not bench/tools/load.c; `peers`, `rounds` and `seconds` narrow a long work down
 --   metrics  key, unit, and `more` where more is better
 --   reach    targets: metric, at_most or at_least, a number; `times` multiplies it by that peer's (or work's) figure
 
@@ -132,6 +133,17 @@ return {
   {
     group = "io", name = "idle", program = "echo", server = true, only_full = true, args = { 800, 1, "idle" },
     metrics = { { key = "bytes", unit = "bytes" } }, reach = { { metric = "bytes", at_most = 2048 } },
+  },
+  {
+    group = "io", name = "crowd", program = "echo", server = true, tool = "bench/tools/crowd.c", only_full = true,
+    args = { 100, 10000, 2000 }, seconds = 30, rounds = 1, peers = { rille = true, c = true, node = true },
+    metrics = {
+      { key = "alone_us", unit = "us p99" },
+      { key = "crowd_us", unit = "us p99" },
+      { key = "growth", unit = "times" },
+      { key = "missed", unit = "missed" },
+    },
+    reach = { { metric = "growth", at_most = 2 }, { metric = "missed", at_most = 0 } },
   },
   {
     group = "io", name = "tls_shake", program = "tls", server = true, tool = "bench/tools/tlsload.c",
