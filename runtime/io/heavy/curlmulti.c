@@ -66,10 +66,25 @@ static sock *open_sock(rl_curl *c, curl_socket_t fd) {
   return s;
 }
 
+// libcurl 7.88 does not always take a socket back before it closes it.
+static int on_close_socket(void *user, curl_socket_t fd) {
+  rl_curl *c = user;
+  for (rl_link *l = c->sockets.next; l != &c->sockets; l = l->next) {
+    sock *s = rl_container_of(l, sock, link);
+    if (s->fd != fd) continue;
+    curl_multi_assign(c->multi, fd, NULL);
+    close_sock(s);
+    break;
+  }
+  return close(fd);
+}
+
+// An error returned here would end all transfers.
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *of_socket) {
   (void)easy;
   rl_curl *c = user;
   sock *s = of_socket;
+  if (fd == CURL_SOCKET_BAD) return 0;
   if (what == CURL_POLL_REMOVE) {
     if (s) close_sock(s);
     curl_multi_assign(c->multi, fd, NULL);
@@ -77,11 +92,12 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *o
   }
   if (!s) {
     s = open_sock(c, fd);
-    if (!s) return -1;
+    if (!s) return 0;
     curl_multi_assign(c->multi, fd, s);
   }
   int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  return uv_poll_start(&s->poll, events, on_poll) < 0 ? -1 : 0;
+  uv_poll_start(&s->poll, events, on_poll);
+  return 0;
 }
 
 static int on_timeout(CURLM *multi, long ms, void *user) {
@@ -288,6 +304,8 @@ rl_transfer *rl_transfer_new(rl_curl *c) {
   t->pinned = -1;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, c);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_line);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
