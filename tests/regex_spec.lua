@@ -27,6 +27,7 @@ describe("regex.compile", function()
     assert.equal("a\nb", regex.compile("a.b", "s"):match("a\nb"))
     assert.equal("ab", regex.compile("a b # two", "x"):match("ab"))
     assert.is_nil(regex.compile("b", "a"):match("ab"))
+    assert.equal("INVALID: no flag is called 'q'", tostring(select(2, pcall(regex.compile, "a", "iq"))))
   end)
 end)
 

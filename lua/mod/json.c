@@ -62,6 +62,10 @@ static void check_indent(lua_State *L, int index, rl_json_style *style) {
     style->indent = spaces;
     style->indent_length = (size_t)n;
   } else {
+    if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+      luaL_error(L,
+                 "option 'indent': a number of spaces, or a string of white space expected, got %s",
+                 luaL_typename(L, -1));
     style->indent = rl_option_string(L, index, "indent", &style->indent_length, NULL);
     if (style->indent && strspn(style->indent, " \t") != style->indent_length)
       luaL_error(L, "option 'indent': expected a number of spaces, or spaces and tabs");

@@ -26,6 +26,7 @@ static int parse_flags(const char *flags, uint32_t *options, rl_regex_problem *p
       case 'n': *options |= PCRE2_NO_AUTO_CAPTURE; break;
       default:
         snprintf(problem->text, sizeof problem->text, "no flag is called '%c'", *f);
+        problem->at = RL_REGEX_NOWHERE;
         return RL_INVALID;
     }
   }

@@ -26,8 +26,10 @@ typedef struct rl_regex {
 
 typedef struct rl_regex_problem {
   char text[256];
-  size_t at;  // offset in the pattern
+  size_t at;  // offset in the pattern, or RL_REGEX_NOWHERE: it is the flags
 } rl_regex_problem;
+
+#define RL_REGEX_NOWHERE SIZE_MAX
 
 // `flags` of "imsxuUan"; RL_INVALID with the problem if one is unknown or the pattern is wrong;
 // -ENOMEM.

@@ -73,6 +73,8 @@ static void compile_run(rl_offload *base, const atomic_bool *cancelled) {
 
 static int compile_finish(lua_State *L, rl_offload *base) {
   compile_job *j = (compile_job *)base;
+  if (j->err == RL_INVALID && j->problem.at == RL_REGEX_NOWHERE)
+    return rl_raise(L, "INVALID", "%s", j->problem.text);
   if (j->err == RL_INVALID)
     return rl_raise(L, "INVALID", "%s (at byte %I of the pattern)", j->problem.text,
                     (lua_Integer)j->problem.at + 1);

@@ -144,7 +144,8 @@ static int vec_index(lua_State *L) {
 static int vec_newindex(lua_State *L) {
   vec_box *v = vec_check_writable(L, 1);
   lua_Integer i = luaL_checkinteger(L, 2);
-  luaL_argcheck(L, i >= 1 && (size_t)i <= v->n, 2, "no such element");
+  if (i < 1 || (size_t)i > v->n)
+    return luaL_error(L, "no element %I: the vector has %I", i, (lua_Integer)v->n);
   vec_value value = vec_check_value(L, 3, v->type);
   memcpy(vec_at(v, (size_t)i - 1), &value, rl_vec_type_sizes[v->type]);
   return 0;
