@@ -11,7 +11,7 @@ local tasks = {}
 
 local function each_item(what, ...)
   local items = table.pack(...)
-  if items.n == 1 and type(items[1]) == "table" then
+  if items.n == 1 and type(items[1]) == "table" and not items[1].await then
     items = table.move(items[1], 1, #items[1], 1, { n = #items[1] })
   end
   for i = 1, items.n do

@@ -83,6 +83,9 @@ describe("combinators:", function()
 
   it("gather refuses what is neither function nor task", function()
     assert.has_error(function() rille.gather(function() end, 42) end)
+    for _, combine in ipairs { rille.gather, rille.race, rille.any } do
+      assert.is_false((pcall(combine, rille.future())))
+    end
   end)
 
   it("gather settles with tasks that were cancelled, or stand in it twice", function()

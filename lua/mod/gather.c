@@ -126,9 +126,17 @@ static int gathered(lua_State *L, int status, lua_KContext values_stand) {
   return count;
 }
 
+// A table is a list of items, unless it is something to await by itself: a future.
+static bool is_list(lua_State *L) {
+  if (!lua_istable(L, 1)) return false;
+  bool future = lua_getfield(L, 1, "await") != LUA_TNIL;
+  lua_pop(L, 1);
+  return !future;
+}
+
 static int gather(lua_State *L) {
   int top = lua_gettop(L);
-  bool list = top == 1 && lua_istable(L, 1);
+  bool list = top == 1 && is_list(L);
   int count = list ? (int)luaL_len(L, 1) : top;
   bool settled = false;
   if (list) {
