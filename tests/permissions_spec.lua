@@ -304,6 +304,15 @@ describe("permission for files", function()
     assert.equal("kept", fs.read(dir .. "/in/sub/file"))
   end)
 
+  it("does not let a link take the place of what the options name", function()
+    local got = outcomes("--allow-read=@/in/sub --allow-read=@/out --allow-write=@", {
+      "fs.remove(dir .. '/in/sub')", "fs.symlink('/etc', dir .. '/in/sub')", "fs.symlink('/etc', dir .. '/out/etc')",
+      "fs.rename(dir .. '/out/etc', dir .. '/in/sub')", "fs.link(dir .. '/out/etc', dir .. '/in/sub')",
+      "fs.mkdir(dir .. '/out/x')", "fs.symlink('/etc', dir .. '/out/x/sub')", "fs.rename(dir .. '/out/x', dir .. '/in')",
+      "os.rename(dir .. '/out/x', dir .. '/in')", "fs.mkdir(dir .. '/in/sub')" })
+    assert.same({ "nil", "DENIED", "nil", "DENIED", "DENIED", "nil", "nil", "DENIED", "DENIED", "nil" }, got)
+  end)
+
   it("needs reading as well as writing for what moves where it can be read", function()
     all_denied("--allow-read=@/in --allow-write=@", { "fs.rename(dir .. '/out/file', dir .. '/in/x')",
       "fs.link(dir .. '/out/file', dir .. '/in/x')", "fs.copy(dir .. '/out/file', dir .. '/in/x')" })

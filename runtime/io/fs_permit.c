@@ -16,6 +16,7 @@ typedef enum {
   OBJECT,   // RL_PIN_...
   ENTRY,    //
   WHOLE,    // an entry, with all below it
+  NAME,     // an entry that becomes something that was made elsewhere, or a link
   CREATE,   // an object, or a new entry
   REPLACE,  // as CREATE, but a file that is there is replaced, not written to
   OPEN,     // as the flags in `number` say
@@ -49,9 +50,9 @@ static const need needs[] = {
     {rl_fs_mkdirs, "mkdir", EACH, WRITE, UNUSED, 0},
     {rl_fs_remove, "unlink", ENTRY, WRITE, UNUSED, 0},
     {rl_fs_remove_tree, "unlink", WHOLE, WRITE, UNUSED, 0},
-    {rl_fs_rename, "rename", WHOLE, READ | WRITE, ENTRY, WRITE},
-    {rl_fs_link, "link", ENTRY, READ | WRITE, ENTRY, WRITE},
-    {rl_fs_symlink, "symlink", UNUSED, 0, ENTRY, WRITE},
+    {rl_fs_rename, "rename", WHOLE, READ | WRITE, NAME, WRITE},
+    {rl_fs_link, "link", ENTRY, READ | WRITE, NAME, WRITE},
+    {rl_fs_symlink, "symlink", UNUSED, 0, NAME, WRITE},
     {rl_fs_readlink, "readlink", ENTRY, READ, UNUSED, 0},
     {rl_fs_realpath, "realpath", OBJECT, READ, UNUSED, 0},
     {rl_fs_chmod, "chmod", OBJECT, WRITE, UNUSED, 0},
@@ -79,6 +80,11 @@ static int pin_whole(rl_fs *fs, rl_pin *pin, unsigned mays, const char *path) {
   if (err == 0 && mays & READ) err = rl_permit_below(fs->permit, RL_MAY_READ, pin->real, fs->why);
   if (err == 0 && mays & WRITE) err = rl_permit_below(fs->permit, RL_MAY_WRITE, pin->real, fs->why);
   return err;
+}
+
+static int pin_name(rl_fs *fs, rl_pin *pin, unsigned mays, const char *path) {
+  int err = rl_pin_open(pin, fs->permit, RL_PIN_ENTRY, mays, path, fs->why);
+  return err < 0 ? err : rl_permit_replace(fs->permit, pin->real, fs->why);
 }
 
 // A link that leads nowhere is refused by O_NOFOLLOW.
@@ -134,6 +140,7 @@ static int pin_path(rl_fs *fs, rl_pin *pin, way how, unsigned mays, const char *
     case OBJECT: return rl_pin_open(pin, fs->permit, RL_PIN_OBJECT, mays, path, fs->why);
     case ENTRY: return rl_pin_open(pin, fs->permit, RL_PIN_ENTRY, mays, path, fs->why);
     case WHOLE: return pin_whole(fs, pin, mays, path);
+    case NAME: return pin_name(fs, pin, mays, path);
     case CREATE: return pin_new(fs, pin, mays, path);
     case REPLACE: return pin_replaced(fs, pin, mays, path);
     case OPEN: return pin_open(fs, pin, path);

@@ -189,6 +189,16 @@ int rl_permit_below(const rl_permit *p, rl_may may, const char *real, char *why)
   return 0;
 }
 
+int rl_permit_replace(const rl_permit *p, const char *real, char *why) {
+  for (int i = 0; i < p->rules.count; i++) {
+    const rl_rule *rule = &p->rules.items[i];
+    if (rule->type != RL_RULE_PATH || !covers(real, rule->text)) continue;
+    snprintf(why, RL_REFUSAL, "--%.400s names it", rule->flag);
+    return RL_DENIED;
+  }
+  return 0;
+}
+
 int rl_permit_socket(const rl_permit *p, const char *real, char *why) {
   char text[PATH_MAX + 8];
   snprintf(text, sizeof text, "unix:%s", real);

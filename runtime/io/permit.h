@@ -49,6 +49,9 @@ int rl_permit_name(const rl_permit *p, const char *host, int port, char *why);
 int rl_permit_path(const rl_permit *p, rl_may may, const char *real, char *why);
 // The same for all that lies below a directory: it is moved or removed whole.
 int rl_permit_below(const rl_permit *p, rl_may may, const char *real, char *why);
+// Whether something else may get this name. Not if a rule's path is it, or goes through it: a link
+// there would lead the rule elsewhere the next time it is read.
+int rl_permit_replace(const rl_permit *p, const char *real, char *why);
 int rl_permit_socket(const rl_permit *p, const char *real, char *why);
 // Finds the program as execvp would, in `cwd` (NULL: here), and answers with its canonical path in
 // `real`; -ENOENT and its like: there is none.
