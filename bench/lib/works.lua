@@ -209,6 +209,17 @@ return {
     reach = { { metric = "instructions", at_most = 3, times = "c" }, { metric = "ns", at_most = 3, times = "c" } },
   },
   {
+    group = "embed", name = "late", args = { 100 },
+    metrics = {
+      { key = "timer_us", unit = "us timer" }, { key = "socket_us", unit = "us socket" },
+      { key = "post_us", unit = "us post" }, { key = "idle_us", unit = "us idle" },
+    },
+    reach = {
+      { metric = "timer_us", at_most = 1000 }, { metric = "socket_us", at_most = 1000 },
+      { metric = "post_us", at_most = 1000 }, { metric = "idle_us", at_most = 1000 },
+    },
+  },
+  {
     group = "embed", name = "runtimes", args = { 1000 },
     metrics = { { key = "us", unit = "us" }, { key = "bytes", unit = "bytes" } },
     reach = { { metric = "us", at_most = 1000 }, { metric = "bytes", at_most = 153600 } },

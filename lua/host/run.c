@@ -170,7 +170,10 @@ static void watch_wakeup(rille_runtime *rt) {
 
 int rille_backend_fd(rille_runtime *rt) {
   if (!rt || rl_runtime_check(rt) == RILLE_ETHREAD || rt->life == RL_LIFE_CLOSED) return -1;
-  if (!rt->injected && !rt->running && rt->life == RL_LIFE_OPEN) watch_wakeup(rt);
+  if (!rt->injected && !rt->running && rt->life == RL_LIFE_OPEN) {
+    rl_loop_precise(&rt->st.loop);  // else the host's timeout has to do, in whole milliseconds
+    watch_wakeup(rt);
+  }
   return uv_backend_fd(rt->st.loop.uv);
 }
 
@@ -189,6 +192,7 @@ int rille_backend_timeout(rille_runtime *rt) {
   uint64_t due = rl_timers_next(&loop->timers), now = rl_loop_now(loop);
   if (due == RL_NEVER || loop->virtual_clock) return timeout;
   if (due <= now) return 0;
+  if (!rt->injected) rl_loop_arm(loop);
   uint64_t ms = (due - now + 999999) / 1000000;
   int ours = ms > INT_MAX ? INT_MAX : (int)ms;
   return timeout >= 0 && timeout < ours ? timeout : ours;

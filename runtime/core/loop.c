@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 enum { POLL_WITHIN = 1000000 };  // ns: a tick polls at least so often, however short its rounds are
 enum { CLOCK_TURNS = 16 };       // turns without a poll between two looks at the clock
 enum { CLOCK_EVERY = 64 };       // jobs run between two looks at the clock
+enum { TICK = 100000 };          // ns
 
 // An eventfd of our own: the receiver of a uv_async_t spins and yields for as long as the sender,
 // whom it may just have preempted, is not through, and on Linux since 6.6 a yield costs a whole
@@ -74,6 +76,33 @@ static int open_handles(rl_loop *loop) {
   return 0;
 }
 
+static void on_tick(uv_poll_t *ticker, int status, int events) {
+  (void)status;
+  (void)events;
+  rl_loop *loop = ticker->data;
+  uint64_t count;
+  while (read(loop->ticker_fd, &count, sizeof count) < 0 && errno == EINTR) {}
+  loop->alarm_due = RL_NEVER;
+}
+
+int rl_loop_precise(rl_loop *loop) {
+  if (loop->ticker_fd >= 0) return 0;
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (fd < 0) return -errno;
+  int err = uv_poll_init(loop->uv, &loop->ticker, fd);
+  if (err < 0) {
+    close(fd);
+    return err;
+  }
+  uv_timer_stop(&loop->alarm);
+  loop->alarm_due = RL_NEVER;
+  loop->ticker_fd = fd;
+  loop->ticker.data = loop;
+  uv_poll_start(&loop->ticker, UV_READABLE, on_tick);
+  uv_unref((uv_handle_t *)&loop->ticker);
+  return 0;
+}
+
 int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *), void *owner) {
   memset(loop, 0, sizeof *loop);
   loop->run = run;
@@ -82,6 +111,7 @@ int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *),
   rl_link_init(&loop->uvhandles);
   loop->posts_tail = &loop->posts;
   loop->alarm_due = RL_NEVER;
+  loop->ticker_fd = -1;
   loop->owns_uv = !uv;
   loop->uv = uv ? uv : &loop->own;
   rl_timers_init(&loop->timers);
@@ -120,6 +150,9 @@ void rl_loop_close(rl_loop *loop) {
   loop->handles += 2;
   uv_close((uv_handle_t *)&loop->wakeup, on_closed);
   uv_close((uv_handle_t *)&loop->alarm, on_closed);
+  if (loop->ticker_fd < 0) return;
+  loop->handles++;
+  uv_close((uv_handle_t *)&loop->ticker, on_closed);
 }
 
 bool rl_loop_closed(const rl_loop *loop) { return loop->closing && loop->handles == 0; }
@@ -127,6 +160,7 @@ bool rl_loop_closed(const rl_loop *loop) { return loop->closing && loop->handles
 void rl_loop_fini(rl_loop *loop) {
   RL_CHECK(rl_loop_closed(loop));
   close(loop->wake_fd);
+  if (loop->ticker_fd >= 0) close(loop->ticker_fd);
   if (loop->owns_uv) RL_CHECK(uv_loop_close(&loop->own) == 0);
   uv_mutex_destroy(&loop->post_lock);
   rl_timers_fini(&loop->timers);
@@ -267,18 +301,35 @@ void rl_loop_run(rl_loop *loop) {
   }
 }
 
-static void arm_alarm(rl_loop *loop) {
-  uint64_t due = loop->virtual_clock ? RL_NEVER : rl_timers_next(&loop->timers);
-  if (due == loop->alarm_due) return;
+// Timers that are due within a tenth of a millisecond share a wake-up.
+static void set_ticker(rl_loop *loop, uint64_t due) {
+  struct itimerspec when = {0};
+  if (due != RL_NEVER) {
+    uint64_t ns = (due - loop->skew + TICK - 1) / TICK * TICK;
+    when.it_value = (struct timespec){(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+  }
+  timerfd_settime(loop->ticker_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void set_alarm(rl_loop *loop, uint64_t due) {
   if (due == RL_NEVER) {
     uv_timer_stop(&loop->alarm);
-    loop->alarm_due = RL_NEVER;
     return;
   }
   uint64_t now = clock_now(loop);
   uint64_t ms = due > now ? (due - now + 999999) / 1000000 : 0;
   uv_update_time(loop->uv);
   uv_timer_start(&loop->alarm, on_alarm, ms, 0);
+}
+
+void rl_loop_arm(rl_loop *loop) {
+  uint64_t due = loop->virtual_clock ? RL_NEVER : rl_timers_next(&loop->timers);
+  if (due == loop->alarm_due) return;
+  if (loop->ticker_fd >= 0) {
+    set_ticker(loop, due);
+  } else {
+    set_alarm(loop, due);
+  }
   loop->alarm_due = due;
 }
 
@@ -295,15 +346,14 @@ void rl_loop_poll(rl_loop *loop, bool block) {
   if (wait && loop->timers.count && !loop->virtual_clock &&
       rl_timers_next(&loop->timers) <= clock_now(loop))
     wait = false;
-  if (wait) {
-    arm_alarm(loop);
-    // Our two handles are not referenced: with nothing else alive, uv_run would return at once.
-    bool idle = !uv_loop_alive(loop->uv);
+  if (wait) rl_loop_arm(loop);
+  if (wait || poll_is_due(loop)) {
+    // Our own handles are not referenced: with nothing else alive, uv_run would not poll. What
+    // tells a host of them must be read, or it would tell again and again.
+    bool idle = (wait || loop->ticker_fd >= 0) && !uv_loop_alive(loop->uv);
     if (idle) uv_ref((uv_handle_t *)&loop->wakeup);
-    uv_run(loop->uv, UV_RUN_ONCE);
+    uv_run(loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (idle) uv_unref((uv_handle_t *)&loop->wakeup);
-  } else if (poll_is_due(loop)) {
-    uv_run(loop->uv, UV_RUN_NOWAIT);
   }
   loop->polls++;
   loop->fence = NULL;
@@ -316,5 +366,5 @@ void rl_loop_turn(rl_loop *loop, bool polled) {
   drain_posts(loop);
   fire_timers(loop);
   rl_loop_run(loop);
-  arm_alarm(loop);
+  rl_loop_arm(loop);
 }

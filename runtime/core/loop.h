@@ -56,6 +56,8 @@ struct rl_loop {
 
   uv_timer_t alarm;  // armed to the earliest timer
   uint64_t alarm_due;
+  uv_poll_t ticker;  // the same over a timerfd, once rl_loop_precise was called
+  int ticker_fd;     // or -1
   uv_poll_t wakeup;  // posts, and wake-ups from signal handlers, over
   int wake_fd;       // an eventfd
   uv_mutex_t post_lock;
@@ -121,6 +123,11 @@ static inline void rl_loop_tick(rl_loop *loop, bool block) {
 // The same for a loop that someone else polls, and has polled just now if `polled`: runs what is
 // due, arms the alarm.
 void rl_loop_turn(rl_loop *loop, bool polled);
+// For a loop whose backend descriptor somebody else polls: from now on that tells when a timer is
+// due, to a tenth of a millisecond; libuv alone counts in whole ones. rl_loop_arm sets it to the
+// next timer. Negative: a libuv error, and nothing has changed.
+int rl_loop_precise(rl_loop *loop);
+void rl_loop_arm(rl_loop *loop);
 // Nothing ready, no timer, nothing awaited from outside, no post: no tick will ever change
 // anything.
 bool rl_loop_stuck(const rl_loop *loop);

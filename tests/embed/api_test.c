@@ -360,6 +360,26 @@ static void test_foreign_loop(void) {
   close_runtime(rt);
 }
 
+// The descriptor itself tells of a timer: the timeout in milliseconds is only for hosts without it.
+static void test_timer_in_descriptor(void) {
+  rille_runtime *rt = open_runtime(0);
+  outcome o = {0};
+  load(rt, "for i = 1, 5 do require('rille').sleep(0.0021) end return 'ok'");
+  int fd = rille_backend_fd(rt), turns = 0;
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, NULL) == RILLE_OK);
+  for (; !o.calls && turns < 50; turns++) {
+    EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+    struct pollfd p = {fd, POLLIN, 0};
+    if (!o.calls && rille_backend_timeout(rt) != 0) EXPECT_EQ(poll(&p, 1, 5000), 1);
+  }
+  EXPECT(o.calls == 1 && strcmp(o.text, "ok") == 0);
+  EXPECT(turns < 25);
+  struct pollfd quiet = {fd, POLLIN, 0};
+  EXPECT_EQ(rille_backend_timeout(rt), -1);
+  EXPECT_EQ(poll(&quiet, 1, 10), 0);
+  close_runtime(rt);
+}
+
 static void *post_later(void *ud) {
   usleep(20000);
   EXPECT(rille_post(ud, post_fn, NULL, post_drop) == RILLE_OK);
@@ -385,6 +405,8 @@ static void test_idle(void) {
   }
   EXPECT(turns < 5);
   pthread_join(thread, NULL);
+  struct pollfd quiet = {fd, POLLIN, 0};
+  EXPECT_EQ(poll(&quiet, 1, 10), 0);  // what has been heard does not wake again
   rille_op_resolve(waiting, 0);
   EXPECT_EQ(rille_backend_timeout(rt), 0);
   EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
@@ -433,6 +455,7 @@ int main(void) {
   test_posts();
   test_injected_loop();
   test_foreign_loop();
+  test_timer_in_descriptor();
   test_idle();
 #if !defined(__SANITIZE_THREAD__)  // it holds signals back until a system call
   test_interrupt();
