@@ -34,6 +34,8 @@ local function hello_reach()
     { metric = "rps", at_least = 1.2, times = "nginx_lua" },
     { metric = "rps", at_least = 3, times = "node" },
     { metric = "cpu_us", at_most = 11.5 },
+    { metric = "cpu_us", at_most = 1.05, times = "nginx" },
+    { metric = "cpu_us", at_most = 0.833, times = "nginx_lua" },
     { metric = "cpu_us", at_most = 0.333, times = "node" },
   }
 end

@@ -166,6 +166,7 @@ local function look(pid)
   local conn <close> = net.connect("127.0.0.1", port)
   conn:write(get("/collect", "Connection: close\r\n"))
   local _, lua = answer(conn)
+  conn:read() -- its end: the server has closed it
   local pages = fs.read(("/proc/%d/statm"):format(pid)):match "^%d+ (%d+)"
   local files = 0
   for _ in fs.list(("/proc/%d/fd"):format(pid)) do files = files + 1 end
