@@ -22,6 +22,7 @@ enum { R_SEAT = 1, R_HANDLER, R_ON_ERROR, R_REQUEST, R_FAILURE };
 // of a continuation that has run inside already.
 enum { DONE = 0, NEXT = -1, OVER = -2, FREE = -3 };
 enum { SPARES = 64 };                     // workers that are kept with nothing to do
+enum { RUN_TIME = 1000000 };              // ns that a worker goes from connection to connection
 #define LINGER_TIME UINT64_C(2000000000)  // ns that a refused client has to read why
 
 static int run(lua_State *L, int next);
@@ -344,12 +345,34 @@ static bool take(lua_State *L, rl_http_seat *seat) {
 
 static const rl_op_kind park_kind = {"http:worker", rl_lot_stop, NULL, RL_HOLD_NONE};
 
+// A run of the worker begins.
+static int begin(lua_State *L) {
+  rl_http_seat *seat = seat_of(L);
+  seat->began = rl_loop_now(seat->server->loop);
+  return run(L, FREE);
+}
+
+static int begin_k(lua_State *L, int status, lua_KContext ctx) {
+  (void)status, (void)ctx;
+  return begin(L);
+}
+
 static int parked_k(lua_State *L, int status, lua_KContext ctx) {
   (void)status, (void)ctx;
-  rl_task *t = rl_current(L);
   seat_of(L)->server->called = false;
-  rl_awaited(L, &t->wait);
-  return run(L, FREE);
+  rl_awaited(L, &rl_current(L)->wait);
+  return begin(L);
+}
+
+// Other tasks may be ready too. The time is that at which the last connection went to rest.
+static bool is_due(const rl_http_seat *seat) {
+  const rl_http_server *server = seat->server;
+  return server->loop->now > seat->began + RUN_TIME && !rl_list_empty(&server->ready);
+}
+
+static int make_way(lua_State *L) {
+  rl_state_of(L)->budget = 0;
+  return rl_no_wait(L, begin_k, 0);
 }
 
 static int park(lua_State *L, rl_http_seat *seat) {
@@ -373,13 +396,16 @@ static int run(lua_State *L, int next) {
         next = FREE;
         break;
       }
-      case FREE: next = take(L, seat) ? NEXT : park(L, seat); break;
+      case FREE:
+        if (is_due(seat)) return make_way(L);
+        next = take(L, seat) ? NEXT : park(L, seat);
+        break;
       default: return next;
     }
   }
 }
 
-int rl_http_serve(lua_State *L) { return run(L, seat_of(L)->own ? NEXT : FREE); }
+int rl_http_serve(lua_State *L) { return seat_of(L)->own ? run(L, NEXT) : begin(L); }
 
 // Seats and what they serve.
 

@@ -24,6 +24,7 @@ typedef struct rl_http_seat {
   rl_http_box *at;        // what it serves, or NULL
   bool own;               // it came for one connection
   bool spare;             // it is counted among the server's
+  uint64_t began;         // ns: when this run of the worker did
   int vars;               // the task's when it came,
   const rl_scope *scope;  // as is this
 } rl_http_seat;
