@@ -10,9 +10,10 @@ for name in ("connection keep-alive proxy-authenticate proxy-authorization te tr
 end
 
 local function onwards(headers)
-  local kept = {}
+  local kept, named = {}, {}
+  for name in (headers.connection or ""):lower():gmatch "[^,%s]+" do named[name] = true end
   for name, value in pairs(headers) do
-    if not hop[name] then kept[name] = value end
+    if not hop[name] and not named[name] then kept[name] = value end
   end
   return kept
 end
@@ -24,6 +25,7 @@ local function proxy_to(targets)
     headers["x-forwarded-for"] = request.peer:match "^(.*):%d+$"
     headers["x-forwarded-host"] = request.host
     local has_body = request.headers["content-length"] or request.headers["transfer-encoding"]
+      or request.version == "2" and request.method ~= "GET" and request.method ~= "HEAD"
     for _ = 1, has_body and 1 or #targets do -- a body can be sent only once
       turn = turn % #targets + 1
       local ok, answer = pcall(http.fetch, {

@@ -18,7 +18,8 @@ local function frame(kind, flags, stream, payload)
   return string.pack(">I3BBI4", #payload, kind, flags, stream) .. payload
 end
 
-local function field(name, value) return "\0" .. string.pack("s1s1", name, value) end -- a literal, not indexed
+-- A literal, not indexed, of up to 126 bytes.
+local function field(name, value) return "\0" .. string.pack("s1s1", name, value) end
 
 local function block(fields)
   local out = {}
@@ -120,7 +121,7 @@ local CASES = {
   { "4.1", "the reserved bit", "ignored", frame(PING, 0, 1 << 31, "12345678") },
   { "4.2", "DATA of the greatest size", "200", post(1) .. frame(DATA, END_STREAM, 1, ("x"):rep(16384)) },
   { "4.2", "DATA over it", "connection FRAME_SIZE_ERROR", post(1) .. frame(DATA, END_STREAM, 1, ("x"):rep(16385)) },
-  { "4.2", "HEADERS over it", "connection FRAME_SIZE_ERROR", headers(GET .. field("x", ("y"):rep(200)):rep(100)) },
+  { "4.2", "HEADERS over it", "connection FRAME_SIZE_ERROR", headers(GET .. field("x", ("y"):rep(120)):rep(200)) },
   { "4.2", "SETTINGS over it", "connection FRAME_SIZE_ERROR", frame(SETTINGS, 0, 0, setting(0xfff0, 1):rep(2800)) },
   { "4.3", "a block that ends too soon", "connection COMPRESSION_ERROR", headers "\x40\1x" },
   { "4.3", "PRIORITY inside a block", "connection PROTOCOL_ERROR",
@@ -245,6 +246,19 @@ local CASES = {
   { "8.3.1", "a user in :authority", "400", fields(":method", "GET", ":scheme", "http", ":path", "/", ":authority", "me@a") },
   { "8.5", "CONNECT with a :path", "PROTOCOL_ERROR", fields(":method", "CONNECT", ":scheme", "http", ":path", "/", ":authority", "a:1") },
   { "8.5", "CONNECT, which nobody takes", "400", fields(":method", "CONNECT", ":authority", "a:1") },
+  { "10.5.1", "a head over the limit", "other", -- 431
+    frame(HEADERS, END_STREAM, 1, GET .. field("x", ("y"):rep(120)):rep(125))
+      .. frame(CONTINUATION, END_HEADERS, 1, field("x", ("y"):rep(120)):rep(125)) .. frame(PING, 0, 0, "12345678") },
+  { "10.5.1", "more fields than the limit", "other", with(table.unpack((function()
+    local all = {}
+    for i = 1, 130 do all[2 * i - 1], all[2 * i] = "x" .. i, "y" end
+    return all
+  end)())) },
+  { "10.5.1", "as many fields as the limit", "200", with(table.unpack((function()
+    local all = {}
+    for i = 1, 127 do all[2 * i - 1], all[2 * i] = "x" .. i, "y" end
+    return all
+  end)())) },
   { "HPACK 2.3.3", "an index out of the tables", "connection COMPRESSION_ERROR", headers(GET .. "\xfe") },
   { "HPACK 2.3.3", "a literal whose name's index is", "connection COMPRESSION_ERROR", headers(GET .. "\x7e\1x") },
   { "HPACK 4.2", "a change of the table's size at a block's end", "connection COMPRESSION_ERROR", headers(GET .. "\x20") },
@@ -580,7 +594,7 @@ describe("a hostile client", function()
       return (i == 1 and frame(HEADERS, END_STREAM, 1, GET) or "") .. frame(CONTINUATION, 0, 1, ""):rep(1000)
     end, 100 },
     ["floods with CONTINUATION"] = { function(i)
-      return (i == 1 and frame(HEADERS, END_STREAM, 1, GET) or "") .. frame(CONTINUATION, 0, 1, field("x", ("y"):rep(200)):rep(50))
+      return (i == 1 and frame(HEADERS, END_STREAM, 1, GET) or "") .. frame(CONTINUATION, 0, 1, field("x", ("y"):rep(120)):rep(100))
     end, 100 },
   } do
     it("that " .. what .. " is sent away, at less than 1 MiB", function()

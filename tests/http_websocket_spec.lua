@@ -140,6 +140,24 @@ describe("a WebSocket", function()
   end)
 end)
 
+describe("a WebSocket over TLS", function()
+  it("is one like others", function()
+    local dir = rille.fs.temp_dir()
+    local cert, key = dir .. "/cert.pem", dir .. "/key.pem"
+    rille.process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+      "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", check = true }
+    local server <close> = http.serve { port = 0, tls = { cert = cert, key = key }, handler = function(request)
+      echo(http.websocket(request))
+    end }
+    local url = ("wss://127.0.0.1:%d/"):format(server.port)
+    local ws <close> = http.ws_connect(url, { tls = { ca_file = cert } })
+    ws:send(("x"):rep(100000))
+    assert.equal(100000, #ws:recv())
+    assert.is_false((pcall(http.ws_connect, url))) -- nobody vouches for it
+    rille.fs.remove(dir, { recursive = true })
+  end)
+end)
+
 describe("a handshake", function()
   for name, case in pairs {
     ["with a wrong key"] = { "400", "", "Key: [^\r]*", "Key: short" },

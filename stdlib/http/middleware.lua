@@ -23,6 +23,7 @@ end
 
 local function vary(headers, name)
   local value, key = header(headers, "vary")
+  if type(value) == "table" then value = table.concat(value, ", ") end
   headers[key or "Vary"] = value and value .. ", " .. name or name
 end
 
