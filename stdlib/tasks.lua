@@ -179,12 +179,16 @@ function tasks.wait(list, options)
   return done, pending
 end
 
-local function cancel_and_join(list)
+local function cancel_and_join(list, pending)
   for _, t in ipairs(list) do
-    t:cancel()
+    if pending[t] then
+      t:cancel()
+    end
   end
   for _, t in ipairs(list) do
-    catch_cancel(task.join, t)
+    if pending[t] then
+      catch_cancel(task.join, t)
+    end
   end
 end
 
@@ -199,30 +203,28 @@ end
 function tasks.as_completed(list)
   check_tasks("as_completed", list)
   local rest = table.move(list, 1, #list, 1, {})
+  local pending, left = {}, #rest
   local ends = channel(math.huge)
   local watchers = {}
   for i, t in ipairs(rest) do
+    pending[t] = true
     watchers[i] = task.spawn(function()
       task.join(t)
       ends:try_send(t)
     end)
   end
   local function next_task()
-    if #rest == 0 then
+    if left == 0 then
       return nil
     end
     local t = ends:recv()
-    for i, other in ipairs(rest) do
-      if other == t then
-        table.remove(rest, i)
-        break
-      end
-    end
+    left = left - 1
+    pending[t] = nil
     return t
   end
   local closing = setmetatable({}, {
     __close = function()
-      cancel_and_join(rest)
+      cancel_and_join(rest, pending)
       for _, w in ipairs(watchers) do
         w:cancel()
       end
