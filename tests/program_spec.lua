@@ -235,6 +235,9 @@ describe("the program", function()
     local output, status = sh [[timeout -s KILL 20 $R --timeout=0.05 -e 'while true do pcall(function() while true do end end) end']]
     assert.equal(1, status)
     assert.matches("timed out", output)
+    output, status = sh [[timeout -s KILL 20 $R --timeout=0.05 --warn-blocking=20 -e 'while true do end']]
+    assert.equal(1, status)
+    assert.matches("has held up the loop.*timed out", output)
   end)
 
   it("cancels the script after --timeout", function()

@@ -29,6 +29,7 @@ typedef struct rl_watch {
   atomic_uint wanted;     // of the handler
   atomic_ullong began;    // as the thread saw it first
   int stop[2], listener;  // a pipe; a socket, or -1
+  struct sigaction before;
   struct sockaddr_un name;
   pthread_mutex_t lock;
   pthread_cond_t answered;
@@ -37,11 +38,15 @@ typedef struct rl_watch {
 
 static _Atomic(rl_watch *) watching;  // for the signal handler, which has no other way
 
-static void on_nudge(int number) {
-  (void)number;
+// The signal is also that of rille_interrupt, whose handler goes on being called.
+static void on_nudge(int number, siginfo_t *info, void *context) {
   int saved = errno;
   rl_watch *w = atomic_load(&watching);
-  if (w) rl_ask(w->rt, atomic_exchange(&w->wanted, 0));
+  if (w) {
+    unsigned wanted = atomic_exchange(&w->wanted, 0);
+    if (wanted) rl_ask(w->rt, wanted);
+    if (w->before.sa_flags & SA_SIGINFO) w->before.sa_sigaction(number, info, context);
+  }
   errno = saved;
 }
 
@@ -212,9 +217,9 @@ int rl_watch_start(rille_runtime *rt, uint64_t warn_blocking, bool ps) {
   int err = pipe2(w->stop, O_CLOEXEC) < 0 ? -errno : 0;
   if (err == 0 && ps) err = open_socket(w);
   if (err == 0) {
-    struct sigaction action = {.sa_handler = on_nudge, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_sigaction = on_nudge, .sa_flags = SA_SIGINFO | SA_RESTART};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGURG, &action, NULL);
+    sigaction(SIGURG, &action, &w->before);
     atomic_store(&watching, w);
     rt->watch = w;
     err = start_thread(w);
@@ -230,7 +235,7 @@ void rl_watch_stop(rille_runtime *rt) {
   rl_watch *w = rt->watch;
   if (write(w->stop[1], "", 1) != 1) return;
   pthread_join(w->self, NULL);
-  signal(SIGURG, SIG_DFL);
+  sigaction(SIGURG, &w->before, NULL);
   atomic_store(&watching, NULL);
   rt->watch = NULL;
   watch_free(w);
