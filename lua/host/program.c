@@ -261,6 +261,7 @@ int rl_program_main(int argc, char **argv) {
   bool built = rl_bundle_read(&bundle);
   if (built ? !bundle_line(&p, &bundle) : !rl_command_line_read(&p.line, argc, argv)) {
     free_line(&p);
+    rl_bundle_free(&bundle);
     return p.line.helped ? 0 : 2;
   }
   rille_options o;
@@ -274,6 +275,7 @@ int rl_program_main(int argc, char **argv) {
   if (err != RILLE_OK) {
     if (err != RILLE_EERROR && err != RILLE_EINVAL) complain(&p, rille_strerror(err));
     free_line(&p);
+    rl_bundle_free(&bundle);
     return err == RILLE_EINVAL ? 2 : 1;
   }
   if (p.line.version) print_version();
