@@ -44,11 +44,13 @@ static const char *target_of(const rl_http_request *r) {
   return rl_http_request_head(r) + r->target;
 }
 
+enum { KEPT = 4 };  // what is usual: headers, params, body, its text
+
 // The table of what was made so far, and of what a handler has put there.
 static void push_kept(lua_State *L) {
   if (lua_getiuservalue(L, 1, 1) == LUA_TTABLE) return;
   lua_pop(L, 1);
-  lua_newtable(L);
+  lua_createtable(L, 0, KEPT);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, 1);
 }
