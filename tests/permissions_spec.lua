@@ -335,7 +335,7 @@ describe("permission for files", function()
         end
       end, dir .. "/in")
       local seen = {}
-      for _ = 1, 1000 do
+      for _ = 1, 400 do
         local ok, text = pcall(fs.read, dir .. "/in/way/file")
         seen[ok and text or text.code] = true
         pcall(fs.write, dir .. "/in/way/made", "x")

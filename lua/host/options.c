@@ -10,32 +10,33 @@
 static const char *const commands[] = {"test", "check", "build", "types", "ps", NULL};
 
 static void help(FILE *out, const char *program) {
-  fprintf(out,
-          "usage: %s [options] [script [args]]\n"
-          "       %s test|check|build|types|ps [args]\n"
-          "Options:\n"
-          "  -e stat           run string 'stat'\n"
-          "  -i                go interactive after running 'script'\n"
-          "  -l mod            require 'mod' into global 'mod'\n"
-          "  -l g=mod          require 'mod' into global 'g'\n"
-          "  -v                show the version\n"
-          "  -h, --help        (first) show this\n"
-          "  -E                ignore environment variables\n"
-          "  -W                turn warnings on\n"
-          "  --watch           (first) run the script again whenever a Lua file changes\n"
-          "  --trace FILE      write what tasks do as trace events (Perfetto, chrome://tracing)\n"
-          "  --profile FILE    write sampled stacks, collapsed, and FILE.speedscope.json\n"
-          "  --inspect[=HOST:PORT]  serve a page that shows what tasks do (127.0.0.1:9230)\n"
-          "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
-          "  --timeout=S       cancel the script after S seconds\n"
-          "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
-          "  --allow-WHAT[=LIST]  permit that, and nothing else that is not allowed, too; WHAT is\n"
-          "                    net (host, host:port, :port, 10.0.0.0/8, unix:path), read, write,\n"
-          "                    code (paths), run (programs), env (names) or native (C modules)\n"
-          "  --deny-WHAT[=LIST]  refuse that, whatever is allowed\n"
-          "  --                stop handling options\n"
-          "  -                 stop handling options and run standard input\n",
-          program, program);
+  fprintf(
+      out,
+      "usage: %s [options] [script [args]]\n"
+      "       %s test|check|build|types|ps [args]\n"
+      "Options:\n"
+      "  -e stat           run string 'stat'\n"
+      "  -i                go interactive after running 'script'\n"
+      "  -l mod            require 'mod' into global 'mod'\n"
+      "  -l g=mod          require 'mod' into global 'g'\n"
+      "  -v                show the version\n"
+      "  -h, --help        (first) show this\n"
+      "  -E                ignore environment variables\n"
+      "  -W                turn warnings on\n"
+      "  --watch           (first) run the script again whenever a Lua file changes\n"
+      "  --trace FILE      write what tasks do as trace events (Perfetto, chrome://tracing)\n"
+      "  --profile FILE    write sampled stacks, collapsed, and FILE.speedscope.json\n"
+      "  --inspect[=HOST:PORT]  serve a page that shows what tasks do (127.0.0.1:9230)\n"
+      "  --warn-blocking=MS  say where a task holds up the loop for so long\n"
+      "  --timeout=S       cancel the script after S seconds\n"
+      "  --max-memory=N    let Lua hold at most N bytes (K, M and G may follow)\n"
+      "  --allow-WHAT[=LIST]  permit this, and refuse what no such option permits. WHAT is net\n"
+      "                    (host, host:port, :port, 10.0.0.0/8, unix:path), read, write, code\n"
+      "                    (paths), run (programs), env (names) or native (C modules)\n"
+      "  --deny-WHAT[=LIST]  refuse this, whatever is permitted\n"
+      "  --                stop handling options\n"
+      "  -                 stop handling options and run standard input\n",
+      program, program);
 }
 
 static bool usage(const char *program, const char *complaint, const char *subject) {
