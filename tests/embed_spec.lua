@@ -22,10 +22,11 @@ local function read(path)
   return file:read "a"
 end
 
-local function compile(source, compiler, packages)
+local function compile(source, compiler, packages, after)
   local binary = prefix .. "/" .. source:match "([^/]+)%.%w+$"
-  must(("export PKG_CONFIG_PATH=$(dirname $(find %s -name rille.pc)); %s -Wall -Wextra %s %s -o %s " ..
-    "$(pkg-config --cflags --libs rille %s) -lpthread"):format(prefix, compiler, sanitizers, source, binary, packages or ""))
+  must(("export PKG_CONFIG_PATH=$(dirname $(find %s -name rille.pc)); %s -Wall -Wextra %s %s %s -o %s " ..
+    "$(pkg-config --cflags --libs rille %s) -lpthread"):format(prefix, compiler, sanitizers, source, after or "", binary,
+    packages or ""))
   return binary
 end
 
@@ -42,7 +43,7 @@ describe("librille", function()
     must(("cmake --install %s --prefix %s"):format(build, prefix))
   end)
 
-  teardown(function() os.execute("rm -rf " .. prefix) end)
+  teardown(function() os.execute("rm -rf " .. prefix .. " " .. prefix .. "-deb") end)
 
   it("exports what is on the list, and nothing else", function()
     local exported = must(("nm -D --defined-only $(find %s -name librille.so.0) | awk '{print $3}' | sed 's/@.*//' " ..
@@ -57,11 +58,37 @@ describe("librille", function()
     end
   end)
 
-  it("has a header that C99 and C++ take without a warning", function()
-    for _, how in ipairs { "gcc -std=c99 -xc", "g++ -std=c++11 -xc++" } do
-      must(("echo '#include <rille.h>\nint main(void) { return 0; }' | %s -Wall -Wextra -Wpedantic -Werror -fsyntax-only " ..
-        "-I%s/include $(pkg-config --cflags lua5.4) -"):format(how, prefix))
+  for _, how in ipairs { "cc -std=c99", "cc -std=c11", "c++ -std=c++11 -xc++", "c++ -std=c++17 -xc++" } do
+    it("keeps the promises of its header to " .. how:match "=(%S+)", function()
+      local binary = compile("tests/embed/contract.c", how .. " -Wpedantic -Werror", nil, "-x none")
+      local output, status = run(binary)
+      assert.equal(0, status, output)
+    end)
+  end
+
+  it("links statically with what pkg-config --static says", function()
+    local dir = prefix .. "/static"
+    must(("mkdir %s && cp $(find %s -name librille.a) %s"):format(dir, prefix, dir))
+    must(("export PKG_CONFIG_PATH=$(dirname $(find %s -name rille.pc)); cc -std=c11 -Wall -Wextra %s tests/embed/contract.c " ..
+      "$(pkg-config --cflags rille) -L%s $(pkg-config --static --libs-only-l rille) -o %s/host"):format(prefix, sanitizers,
+      dir, dir))
+    assert.equal("", (sh(("ldd %s/host | grep rille"):format(dir))))
+    local output, status = sh(("timeout -s KILL 20 %s/host"):format(dir))
+    assert.equal(0, status, output)
+  end)
+
+  it("is two Debian packages, with which a host builds and the program runs", function()
+    if sanitizers ~= "" or select(2, sh "command -v cpack && command -v dpkg-shlibdeps") ~= 0 then
+      pending "this is not Debian, or a build for checks"
     end
+    local root = prefix .. "-deb"
+    must(("cpack --config %s/CPackConfig.cmake -B %s"):format(build, root))
+    must(("for d in %s/rille_*.deb %s/rille-dev_*.deb; do dpkg -x $d %s/root || exit 1; done"):format(root, root, root))
+    must(("cc -std=c99 tests/embed/contract.c $(PKG_CONFIG_PATH=$(dirname $(find %s/root -name rille.pc)) " ..
+      "pkg-config --cflags --libs rille) -o %s/host"):format(root, root))
+    must(("LD_LIBRARY_PATH=$(dirname $(find %s/root -name librille.so.0)) timeout -s KILL 20 %s/host"):format(root, root))
+    assert.equal("42\n", (must(("%s/root/usr/bin/rille -e 'print(6 * 7)'"):format(root))))
+    must(("test -e %s/root/usr/share/man/man1/rille.1"):format(root))
   end)
 
   it("has a SONAME", function()
