@@ -104,6 +104,7 @@ describe("librille", function()
     ["cpp_host.cpp"] = "success: task 1",
   } do
     it("runs examples/embed/" .. name, function()
+      if name == "plugins.c" and sanitizers:find "thread" then pending "its limit is a signal, which TSan holds back" end
       local binary = compile("examples/embed/" .. name, name:match "%.cpp$" and "c++ -std=c++17" or "cc -std=gnu99")
       local output, status = run(binary)
       assert.equal(0, status, output)

@@ -93,7 +93,11 @@ void rl_run_task(rl_loop *loop, rl_job *job) {
   st->stuck = NULL;
   st->budget = RL_BUDGET;
   if (st->transit) rl_trace_forget_transit(st);
-  if (fresh) rl_ltask_start(t, &nargs);
+  if (fresh && !rl_ltask_start(t, &nargs)) {
+    st->current = NULL;
+    rl_ltask_end(st, t, 0);
+    return;
+  }
   if (RL_UNLIKELY(st->probe)) st->probe->begin(st->probe, t, fresh);
   lua_State *co = rl_innermost(t);
   for (;;) {

@@ -9,8 +9,12 @@
 
 #include <string.h>
 
+enum { REF_NO_MEMORY = -3 };  // in the place of a reference
+
 static void push_ref(lua_State *L, int ref) {
-  if (ref == LUA_REFNIL) {
+  if (ref == REF_NO_MEMORY) {
+    lua_pushliteral(L, "not enough memory");
+  } else if (ref == LUA_REFNIL) {
     lua_pushnil(L);
   } else {
     lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
@@ -67,6 +71,12 @@ void rl_scope_fail(lua_State *L, rl_scope *s) {
     rl_suppress(L, -2);
   }
   lua_pop(L, 1);
+}
+
+void rl_scope_fail_without_memory(rl_scope *s) {
+  if (s->failure) return;
+  s->failure = REF_NO_MEMORY;
+  rl_scope_cancel(s, RL_BECAUSE_FAILURE, RL_GRACE_DEFAULT);
 }
 
 bool rl_scope_push_failure(lua_State *L, rl_scope *s) {

@@ -34,6 +34,9 @@ void rl_scope_abandon(lua_State *L, rl_scope *s, rl_scope *heir);
 // A member has failed with the error at the top; pops it. The first failure cancels the scope.
 void rl_scope_fail(lua_State *L, rl_scope *s);
 
+// The same with "not enough memory", and without any.
+void rl_scope_fail_without_memory(rl_scope *s);
+
 // Pushes the first error suppressed by the cancellation at the top, with the others as suppressed
 // by it; false if there is none. What a cancellation suppressed is nobody else's once it has ended.
 bool rl_promote_suppressed(lua_State *L);

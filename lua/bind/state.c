@@ -97,6 +97,10 @@ static int plain_table(lua_State *L) {
 
 static int open_libraries(lua_State *L) {
   rl_state *st = rl_state_of(L);
+  if (lua_toboolean(L, 1)) {
+    lua_pushboolean(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+  }
   luaL_openlibs(L);
   rl_pace_open(L);
   rl_gift_open(L);
@@ -136,12 +140,9 @@ static int open_lua(rl_state *st, bool no_env) {
   if (!L) return -ENOMEM;
   *(rl_state **)lua_getextraspace(L) = st;
   lua_atpanic(L, panic);
-  if (no_env) {
-    lua_pushboolean(L, 1);
-    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
-  }
   lua_pushcfunction(L, open_libraries);
-  int status = lua_pcall(L, 0, 0, 0);
+  lua_pushboolean(L, no_env);
+  int status = lua_pcall(L, 1, 0, 0);
   st->critical = 1;  // from here on, only what tasks do is bounded
   return status == LUA_OK ? 0 : -ENOMEM;
 }

@@ -12,6 +12,9 @@
 
 enum { FEW = LUA_MINSTACK / 2 };  // arguments that an idle coroutine has room for without asking
 
+// An interned string: pushing it takes no memory.
+#define NO_MEMORY "not enough memory"
+
 // Coroutines.
 
 rl_co rl_co_take(lua_State *L) {
@@ -152,10 +155,31 @@ rl_scope *rl_spawn_scope(lua_State *L) {
   return own;
 }
 
-void rl_ltask_start(rl_ltask *t, int *nargs) {
+static int take_protected(lua_State *L) {
+  *(rl_co *)lua_touserdata(L, 1) = rl_co_take(L);
+  return 0;
+}
+
+// The scheduler must not be left by a jump: what may need memory runs protected. False: it is out.
+static bool protect(rl_state *st, lua_CFunction f, void *what) {
+  lua_State *L = st->L;
+  if (!lua_checkstack(L, 4)) return false;
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, what);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+bool rl_ltask_start(rl_ltask *t, int *nargs) {
   if (!t->L) {
     rl_state *st = rl_task_loop(&t->core)->owner;
-    rl_co co = rl_co_take(st->L);
+    rl_co co;
+    if (RL_LIKELY(st->pool_count > 0)) {
+      co = rl_co_take(st->L);
+    } else if (!protect(st, take_protected, &co)) {
+      return false;
+    }
     t->L = co.L;
     t->anchor = co.anchor;
     lua_pushcfunction(co.L, rl_task_main);
@@ -163,6 +187,7 @@ void rl_ltask_start(rl_ltask *t, int *nargs) {
     t->child->prepare(t, co.L);
   }
   *nargs = lua_gettop(t->L) - 1;
+  return true;
 }
 
 // The root of every task: the body under a protected call that can wait, then its children.
@@ -323,14 +348,72 @@ static void end_handle_of_child(rl_state *st, rl_ltask *t, lua_State *co, int co
   lua_settop(L, top);
 }
 
+static void tell_end(rl_state *st, rl_ltask *t, int count) {
+  if (t->mode != RL_MODE_CHILD) {
+    end_with_handle(st, t, t->L, count);
+    return;
+  }
+  if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(t->L)) t->ended = RL_ENDED_FAILED;
+  if (RL_UNLIKELY(t->slot)) end_handle_of_child(st, t, t->L, count);
+  if (!t->child->of_host) t->child->ended(t, t->L, count, t->ended);
+}
+
+static bool needs_memory(const rl_ltask *t, int count) {
+  if (t->ended != RL_ENDED_OK) return true;
+  return t->child ? t->child->allocates || t->slot : count > 1;
+}
+
+typedef struct ending {
+  rl_ltask *t;
+  int count;
+} ending;
+
+static int tell_protected(lua_State *L) {
+  const ending *e = lua_touserdata(L, 1);
+  tell_end(rl_state_of(L), e->t, e->count);
+  return 0;
+}
+
+// The end of a task that cannot be told for want of memory is a failure of its own.
+static void fail_without_memory(rl_state *st, rl_ltask *t) {
+  lua_State *L = st->L;
+  int top = lua_gettop(L);
+  bool awaited = is_awaited(t);
+  t->ended = RL_ENDED_FAILED;
+  rl_handle *h = find_handle(L, t);
+  if (h) {
+    lua_pushliteral(L, NO_MEMORY);
+    lua_setiuservalue(L, -2, 1);
+    h->count = 1;
+    h->ended = RL_ENDED_FAILED;
+    h->task = NULL;
+    h->claimed = h->claimed || awaited;
+  }
+  if (t->mode == RL_MODE_DETACH) {
+    st->failed = true;
+    rl_report_text(st, NO_MEMORY);
+  } else if (!(h && h->claimed) && !(t->child && t->child->of_host)) {
+    rl_scope_fail_without_memory(rl_task_home(&t->core));
+  }
+  lua_settop(L, top);
+}
+
 void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   rl_co co = {t->L, t->anchor};
-  if (t->mode == RL_MODE_CHILD) {
-    if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(co.L)) t->ended = RL_ENDED_FAILED;
-    if (RL_UNLIKELY(t->slot)) end_handle_of_child(st, t, co.L, count);
+  bool told = co.L;
+  if (RL_UNLIKELY(told && needs_memory(t, count))) {
+    told = protect(st, tell_protected, &(ending){t, count});
+  } else if (told) {
+    tell_end(st, t, count);
+  }
+  if (RL_UNLIKELY(!told)) fail_without_memory(st, t);
+  if (t->child && t->child->of_host) {  // not inside a call on the host's stack
+    if (!told) {
+      lua_settop(co.L, 0);
+      lua_pushliteral(co.L, NO_MEMORY);
+      count = 1;
+    }
     t->child->ended(t, co.L, count, t->ended);
-  } else {
-    end_with_handle(st, t, co.L, count);
   }
   if (RL_UNLIKELY(t->vars)) luaL_unref(st->L, LUA_REGISTRYINDEX, t->vars);
   if (RL_UNLIKELY(t->name)) luaL_unref(st->L, LUA_REGISTRYINDEX, t->name);
@@ -339,7 +422,7 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   if (!rl_lot_empty(&t->core.waiters)) rl_lot_wake_all(&t->core.waiters, 0);
   rl_task_end(&t->core);
   if (t->chain) rl_chain_free(t);
-  rl_co_give(st, co, true);
+  if (RL_LIKELY(co.L)) rl_co_give(st, co, true);
   st->alive--;
   st->memory -= sizeof *t;
   rl_slab_free(&st->loop.slab, t, sizeof *t);
@@ -380,12 +463,31 @@ int rl_await_task(lua_State *L, rl_handle *h) {
   return rl_await(L, &t->wait, awaited, (lua_KContext)&t->wait);
 }
 
+// Pushes the report of a failed task that nobody has awaited; nothing for one that somebody has.
+static int next_report(lua_State *L) {  // handle
+  rl_handle *h = lua_touserdata(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  if (h->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(L)) lua_replace(L, -2);
+  rl_trace_spawned(L, -1, h->site);
+  rl_push_report(L, -1);
+  return 1;
+}
+
+static int new_orphans(lua_State *L) {
+  lua_newtable(L);
+  lua_rawseti(L, LUA_REGISTRYINDEX, rl_state_of(L)->orphans);
+  return 0;
+}
+
 void rl_report_orphans(rl_state *st) {
   if (!st->orphan_count) return;
   lua_State *L = st->L;
+  if (!lua_checkstack(L, 8)) return;
   lua_rawgeti(L, LUA_REGISTRYINDEX, st->orphans);
-  lua_newtable(L);
-  lua_rawseti(L, LUA_REGISTRYINDEX, st->orphans);
+  if (!protect(st, new_orphans, NULL)) {  // the next tick may have the memory
+    lua_pop(L, 1);
+    return;
+  }
   int list = lua_gettop(L), count = st->orphan_count;
   st->orphan_count = 0;
   for (int i = 1; i <= count; i++) {
@@ -393,12 +495,11 @@ void rl_report_orphans(rl_state *st) {
     rl_handle *h = lua_touserdata(L, -1);
     if (!h->claimed) {
       h->claimed = st->failed = true;
-      lua_getiuservalue(L, -1, 1);
-      if (h->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(L)) lua_replace(L, -2);
-      rl_trace_spawned(L, -1, h->site);
-      rl_push_report(L, -1);
-      rl_report_text(st, lua_tostring(L, -1));
-      lua_pop(L, 2);
+      lua_pushcfunction(L, next_report);
+      lua_pushvalue(L, -2);
+      bool ok = lua_pcall(L, 1, 1, 0) == LUA_OK;
+      rl_report_text(st, ok ? lua_tostring(L, -1) : NO_MEMORY);
+      lua_pop(L, 1);
     }
     lua_pop(L, 1);
   }

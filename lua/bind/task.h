@@ -19,6 +19,8 @@ typedef struct rl_child_kind {
   void (*prepare)(rl_ltask *t, lua_State *co);  // pushes the function to run
   // The values are the top `count` of co's stack; of a failed child one, the error.
   void (*ended)(rl_ltask *t, lua_State *co, int count, rl_ended how);
+  bool of_host;    // `ended` raises nothing and calls the host
+  bool allocates;  // `ended` needs memory also for a child that returned
 } rl_child_kind;
 
 struct rl_ltask {
@@ -71,7 +73,7 @@ rl_scope *rl_spawn_scope(lua_State *L);
 int rl_push_results(lua_State *L, int handle);
 
 // First run and end; called by lua/bind/resume.c alone.
-void rl_ltask_start(rl_ltask *t, int *nargs);
+bool rl_ltask_start(rl_ltask *t, int *nargs);  // false: memory is out
 void rl_ltask_end(rl_state *st, rl_ltask *t, int count);
 
 // Waits for a task's end: the handle is at index 1 of the caller's stack.

@@ -138,7 +138,7 @@ static void on_ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
   if (!rl_list_empty(&rt->pending)) send_taker(rt);
 }
 
-static const rl_child_kind host_child = {NULL, on_ended};
+static const rl_child_kind host_child = {.ended = on_ended, .of_host = true};
 
 static rille_call *take(rille_runtime *rt, rl_ltask *t, lua_State *L) {
   rille_call *call = take_first(rt);

@@ -97,7 +97,8 @@ static void ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
   lua_rawseti(g->L, g->results, t->index);
 }
 
-static const rl_child_kind gather_child = {prepare, ended};
+static const rl_child_kind gather_child = {.prepare = prepare, .ended = ended};
+static const rl_child_kind settle_child = {.prepare = prepare, .ended = ended, .allocates = true};
 
 static void check_items(lua_State *L, int list, int count) {
   enum { BATCH = 16 };
@@ -164,7 +165,7 @@ static int gather(lua_State *L) {
   lua_replace(L, 3);
   *g = (gathering){L, NULL, list ? FIRST_ITEM : 0, results, settled, rl_site_here(L)};
   g->scope = rl_scope_open_here(L);
-  rl_spawn_children(L, g->scope, &gather_child, g, count);
+  rl_spawn_children(L, g->scope, settled ? &settle_child : &gather_child, g, count);
   return rl_scope_finish(L, g->scope, RL_BODY_PLAIN, results, true, gathered);
 }
 
