@@ -370,11 +370,13 @@ static int lot_park(lua_State *L);
 static int lot_wake(lua_State *L);
 static int lot_wake_all(lua_State *L);
 static int lot_count(lua_State *L);
+static int lot_is_empty(lua_State *L);
 static int lot_waiting(lua_State *L);
 
-static const luaL_Reg lot_methods[] = {{"park", lot_park},         {"wake", lot_wake},
-                                       {"wake_all", lot_wake_all}, {"count", lot_count},
-                                       {"waiting", lot_waiting},   {NULL, NULL}};
+static const luaL_Reg lot_methods[] = {
+    {"park", lot_park},   {"wake", lot_wake},         {"wake_all", lot_wake_all},
+    {"count", lot_count}, {"is_empty", lot_is_empty}, {"waiting", lot_waiting},
+    {NULL, NULL}};
 static const rl_class lot_class = {"rille.Lot", sizeof(lot), lot_methods};
 
 static lot *check_lot(lua_State *L) { return rl_check_object(L, 1, &lot_class); }
@@ -422,6 +424,11 @@ static int lot_count(lua_State *L) {
   lua_Integer count = 0;
   for (rl_op *op = rl_lot_first(&l->parked); op; op = rl_lot_after(&l->parked, op)) count++;
   lua_pushinteger(L, count);
+  return 1;
+}
+
+static int lot_is_empty(lua_State *L) {
+  lua_pushboolean(L, rl_lot_empty(&check_lot(L)->parked));
   return 1;
 }
 
