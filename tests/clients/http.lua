@@ -285,14 +285,15 @@ for name, options in pairs {
     children[3] = rille.process.spawn { ("ulimit -n 20000; exec slowhttptest -c 5000 -r 1000 -l 20 %s -u %s/"):format(options, urls[1]),
       shell = true, stdin = "null", stdout = "null", stderr = "null", grace = 1 }
     rille.sleep(6)
-    local attacked, quiet = {}, {}
-    for i = 1, 60 do
+    local attacked, quiet, ratios = {}, {}, {} -- in turns: what else the machine does concerns both
+    for i = 1, 100 do
       attacked[i], quiet[i] = curl_time(urls[1]), curl_time(urls[2])
-      rille.sleep(0.1)
+      ratios[i] = attacked[i] / quiet[i]
+      rille.sleep(0.05)
     end
-    local a, q = median(attacked), median(quiet)
-    print(("        curl: %.2f ms under attack, %.2f ms otherwise"):format(a * 1000, q * 1000))
-    assert(a < 2 * q, "more than twice as long")
+    local ratio = median(ratios)
+    print(("        curl: %.2f ms under attack, %.2f ms otherwise: %.2f times"):format(median(attacked) * 1000, median(quiet) * 1000, ratio))
+    assert(ratio < 2, "more than twice as long")
   end)
 end
 
