@@ -119,6 +119,18 @@ describe("a request", function()
     assert.same({ "GET", "/a b", "/a%20b", "A c", "a=%41+c&a=2", "v", "v", "a", "1.1", "http", "/a%20b?a=%41+c&a=2" }, seen)
   end)
 
+  it("whose target names a host is for that host, whatever Host says", function()
+    local seen
+    local server <close> = serve(function(r)
+      seen = { r.host, r.headers.host, r.path }
+      return ""
+    end)
+    raw(server, "GET http://b:81/x?y HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.same({ "b:81", "b:81", "/x" }, seen)
+    raw(server, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert.same({ "a", "a", "*" }, seen)
+  end)
+
   it("with a bad escape is answered with 400", function()
     local server <close> = serve(function(r) return r.path end)
     assert.equal("400", statuses(get(server, "/%zz")))

@@ -72,6 +72,25 @@ static int headers_index(lua_State *L) {
   return 1;
 }
 
+static bool is_absolute(const rl_http_request *r) {
+  char first = *target_of(r);
+  return first != '/' && first != '*';
+}
+
+static void push_host(lua_State *L, const rl_http_request *r) {
+  const char *t = target_of(r), *end = t + r->target_len, *mark = memchr(t, ':', r->target_len);
+  if (is_absolute(r) && mark && end - mark > 3) {
+    const char *host = mark + 3, *p = host;
+    while (p < end && *p != '/' && *p != '?') p++;
+    lua_pushlstring(L, host, (size_t)(p - host));
+  } else if (r->host >= 0) {
+    const rl_http1_field *f = &r->fields[r->host];
+    lua_pushlstring(L, rl_http_request_head(r) + f->value, f->value_len);
+  } else {
+    lua_pushnil(L);
+  }
+}
+
 static void push_headers(lua_State *L, const rl_http_request *r) {
   const char *head = rl_http_request_head(r);
   lua_createtable(L, 0, r->field_count);
@@ -89,6 +108,10 @@ static void push_headers(lua_State *L, const rl_http_request *r) {
       lua_concat(L, 3);
     }
     lua_rawset(L, -3);
+  }
+  if (is_absolute(r)) {  // whose host stands in place of the field's (RFC 9112, 3.2.2)
+    push_host(L, r);
+    lua_setfield(L, -2, "host");
   }
   if (luaL_newmetatable(L, "rille.http.Headers")) {
     lua_pushcfunction(L, headers_index);
@@ -164,20 +187,6 @@ static void push_peer(lua_State *L, const rl_http_request *r) {
   rl_stream *s = owner->kind->stream(owner);
   if (s->kind->describe) s->kind->describe(s, text, sizeof text);
   lua_pushstring(L, text);
-}
-
-static void push_host(lua_State *L, const rl_http_request *r) {
-  const char *t = target_of(r), *end = t + r->target_len, *mark = memchr(t, ':', r->target_len);
-  if (*t != '/' && mark && end - mark > 3) {  // absolute form
-    const char *host = mark + 3, *p = host;
-    while (p < end && *p != '/' && *p != '?') p++;
-    lua_pushlstring(L, host, (size_t)(p - host));
-  } else if (r->host >= 0) {
-    const rl_http1_field *f = &r->fields[r->host];
-    lua_pushlstring(L, rl_http_request_head(r) + f->value, f->value_len);
-  } else {
-    lua_pushnil(L);
-  }
 }
 
 // The path without a scheme and host in front.

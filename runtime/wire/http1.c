@@ -43,10 +43,13 @@ static bool has_scheme(const char *s, size_t len, const char **rest) {
   return true;
 }
 
+static bool is_connect(const char *method, size_t len) {
+  return len == 7 && memcmp(method, "CONNECT", 7) == 0;
+}
+
 // RFC 9112, 3.2: the four forms of a target, each where it belongs.
 static bool target_fits(const char *method, size_t method_len, const char *s, size_t len) {
-  bool connect = method_len == 7 && memcmp(method, "CONNECT", 7) == 0;
-  if (connect) return memchr(s, ':', len) && rl_http1_is_host(s, len);
+  if (is_connect(method, method_len)) return memchr(s, ':', len) && rl_http1_is_host(s, len);
   if (s[0] == '/') return true;
   if (len == 1 && s[0] == '*') return method_len == 7 && memcmp(method, "OPTIONS", 7) == 0;
   const char *host;
@@ -75,6 +78,7 @@ static int read_request_line(rl_http1_reader *r) {
   int err = read_version(r, p);
   if (err < 0) return err;
   if (!target_fits(method, method_len, target, target_len)) return -400;
+  if (is_connect(method, method_len)) return -501;  // whose success would begin a tunnel
   r->head->method = (uint16_t)(method - r->base);
   r->head->method_len = (uint16_t)method_len;
   r->head->target = (uint16_t)(target - r->base);
