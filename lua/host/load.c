@@ -23,6 +23,7 @@ static int load_text(lua_State *L) {
 // and then not read.
 static int load_file(lua_State *L) {
   const char *path = lua_touserdata(L, 1);
+  if (strcmp(path, "-") == 0) path = NULL;
   struct stat st;
   int failed = path && stat(path, &st) != 0 ? errno : 0;
   if (path && !failed && S_ISDIR(st.st_mode)) failed = EISDIR;
@@ -63,6 +64,7 @@ rille_status rille_load(rille_runtime *rt, const char *text, size_t length, cons
 }
 
 rille_status rille_load_file(rille_runtime *rt, const char *path) {
+  if (!path) return RILLE_EINVAL;
   return load_protected(rt, load_file, path);
 }
 

@@ -8,10 +8,11 @@ typedef struct packing {
   rl_msg *msg;
 } packing;
 
-// packing, values... -> the error object, if they cannot travel
+// packing, values... -> the sentence, if they cannot travel
 static int pack_protected(lua_State *L) {
   packing *p = lua_touserdata(L, 1);
   p->err = rl_msg_pack(L, 2, p->count, "args", 1, 0, &p->msg);
+  if (p->err < 0) luaL_tolstring(L, -1, NULL);
   return p->err < 0 ? 1 : 0;
 }
 
@@ -32,14 +33,24 @@ rille_status rille_msg_from_lua(lua_State *L, int first, int count, rille_msg **
     *out = (rille_msg *)p.msg;
     return RILLE_OK;
   }
-  luaL_tolstring(L, -1, NULL);
   lua_replace(L, base + 1);
   lua_settop(L, base + 1);
   return err == LUA_ERRMEM ? RILLE_ENOMEM : RILLE_EINVAL;
 }
 
+static int push_protected(lua_State *L) { return rl_msg_push(L, lua_touserdata(L, 1)); }
+
 int rille_msg_push(lua_State *L, const rille_msg *msg) {
-  return msg ? rl_msg_push(L, (const rl_msg *)msg) : 0;
+  if (!L || !msg) return 0;
+  lua_Debug ar;
+  if (lua_getstack(L, 0, &ar)) return rl_msg_push(L, (const rl_msg *)msg);  // may raise
+  if (!lua_checkstack(L, 2)) return -1;
+  int base = lua_gettop(L);
+  lua_pushcfunction(L, push_protected);
+  lua_pushlightuserdata(L, (void *)msg);
+  if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK) return lua_gettop(L) - base;
+  lua_pop(L, 1);
+  return -1;
 }
 
 rille_msg *rille_msg_ref(rille_msg *msg) {

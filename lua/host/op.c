@@ -48,7 +48,9 @@ static rl_stop op_stop(rl_op *base) {
 static const rl_op_kind host_op_kind = {"host", op_stop, NULL, RL_HOLD_PASSIVE};
 
 int rille_await(lua_State *L, rille_op **out, void (*on_cancel)(rille_op *, void *), void *ud) {
-  rl_host_check_waiter(L, "rille_await is for functions registered as RILLE_ASYNC");
+  if (!rl_host_may_wait(L))
+    return luaL_error(L, "rille_await is for functions registered as RILLE_ASYNC");
+  if (!out) return luaL_error(L, "rille_await: no place for the op");
   rl_checkpoint(L);
   rille_runtime *rt = rl_runtime_of(L);
   rille_op *op = calloc(1, sizeof *op);
@@ -114,7 +116,8 @@ static int new_stack(lua_State *L) {
 }
 
 lua_State *rille_op_stack(rille_op *op) {
-  if (!op || !op->rt || !rl_op_pending(&op->op)) return NULL;
+  if (!op || !op->rt || rl_runtime_check(op->rt) == RILLE_ETHREAD) return NULL;
+  if (!rl_op_pending(&op->op)) return NULL;
   lua_State *L = op->rt->st.L;
   if (op->stack || !lua_checkstack(L, 4)) return op->stack;
   lua_pushcfunction(L, new_stack);

@@ -99,7 +99,7 @@ static int push_step(program *p, const rl_step *step) {
     case RL_STEP_CODE:
       status = rille_load(p->rt, step->text, strlen(step->text), step->chunk);
       break;
-    case RL_STEP_FILE: status = rille_load_file(p->rt, step->text); break;
+    case RL_STEP_FILE: status = rille_load_file(p->rt, step->text ? step->text : "-"); break;
   }
   if (status != RILLE_OK) return -1;
   bool script = step->kind == RL_STEP_FILE && p->line.script < p->argc;

@@ -116,9 +116,7 @@ RILLE_API const char *rille_version(void);
 /* Any thread. A short sentence, never NULL. */
 RILLE_API const char *rille_strerror(rille_status status);
 
-/* --- Life
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- Life --- */
 
 /* Fills in the defaults. `size` is sizeof(rille_options). */
 RILLE_API void rille_options_init(rille_options *options, size_t size);
@@ -145,6 +143,7 @@ RILLE_API int rille_alive(rille_runtime *);
 
 /* The main thread of the state: for the host's values, never a task. NULL from another thread. */
 RILLE_API lua_State *rille_lua(rille_runtime *);
+/* The runtime of a state or of any of its coroutines. NULL for NULL. */
 RILLE_API rille_runtime *rille_of(lua_State *);
 
 /* Cancels every task, lets cleanup wait for `grace_ns`, closes all handles, then runs `closed` from
@@ -154,35 +153,39 @@ RILLE_API rille_status rille_close(rille_runtime *, uint64_t grace_ns, void (*cl
 /* Frees it. RILLE_EBUSY until `closed` has run. NULL is fine. */
 RILLE_API rille_status rille_free(rille_runtime *);
 
-/* --- Calls
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- Calls --- */
 
-/* Compiles text (never bytecode) and pushes the function on rille_lua's stack; on failure the
- * message. */
+/* Compiles text (never bytecode) and pushes the function on rille_lua's stack; on RILLE_ESYNTAX,
+ * RILLE_EERROR and RILLE_ENOMEM the message instead. `name` is a chunk name as Lua's: "=text",
+ * "@file"; NULL: none. */
 RILLE_API rille_status rille_load(rille_runtime *, const char *source, size_t length,
                                   const char *name);
+/* The same from a file, which may begin with a byte order mark or a `#` line. "-": standard input.
+ * A file that cannot be read is RILLE_EERROR. */
 RILLE_API rille_status rille_load_file(rille_runtime *, const char *path);
 
 /* Starts the function below `nargs` arguments on rille_lua's stack as a task, and pops them.
  * `options`, `done` and `out` may be NULL. A call given in `*out` is released with
- * rille_call_unref. On failure `done` is not called. */
+ * rille_call_unref. On failure `done` is not called: RILLE_ENOMEM has popped them too; RILLE_EINVAL
+ * (fewer values on the stack), RILLE_EVERSION, RILLE_ECLOSED and RILLE_ETHREAD have touched
+ * nothing. May be called from `done`, from a post, and from a function that a script calls. */
 RILLE_API rille_status rille_call_async(rille_runtime *, int nargs,
                                         const rille_call_options *options, rille_done_fn done,
                                         void *ud, rille_call **out);
-/* The same, and runs the loop until it has ended. Pushes `nresults` results (-1: all), or the error
- * value. */
+/* The same, and runs the loop until it has ended. Returns what `done` would get; pushes `nresults`
+ * results (-1: all), or the error value. RILLE_EBUSY inside rille_run. */
 RILLE_API rille_status rille_call_wait(rille_runtime *, int nargs, int nresults,
                                        const rille_call_options *options);
-/* Any thread. `reason` may be NULL. `done` still runs. */
+/* Any thread. The call's task gets the cancellation at its next wait, and its cleanup the grace of
+ * its options; `done` still runs. `reason`, which may be NULL, is in the error's message. */
 RILLE_API void rille_call_cancel(rille_call *, const char *reason);
-/* Any thread. NULL is fine. */
+/* Any thread. Gives `*out` of rille_call_async back; the call goes on. NULL is fine. */
 RILLE_API void rille_call_unref(rille_call *);
 
-/* --- Functions for scripts
- * -------------------------------------------------------------------------------------- */
+/* --- Functions for scripts --- */
 
-/* Makes `require(module)` give a table of these functions; adds to it when it is there. */
+/* Makes `require(module)` give a table of these functions; adds to it when it is there. `defs` ends
+ * with a NULL name and is not kept. RILLE_EINVAL: an entry without a function, or of no kind. */
 RILLE_API rille_status rille_register(rille_runtime *, const char *module, const rille_def *defs);
 
 /* In an ASYNC function: `*op` stands for the waiting task. Start the work, then return what this
@@ -194,7 +197,8 @@ RILLE_API int rille_await(lua_State *, rille_op **op, void (*on_cancel)(rille_op
 /* Where the results are pushed, for rille_op_resolve. NULL if the task no longer waits or memory is
  * out. */
 RILLE_API lua_State *rille_op_stack(rille_op *);
-/* The wait returns the top `nresults` values of rille_op_stack. */
+/* The wait returns the top `nresults` values of rille_op_stack. The loop's thread, as for the
+ * two around it. */
 RILLE_API void rille_op_resolve(rille_op *, int nresults);
 /* The wait raises an error with the status's name as its code. `format` is as for printf. */
 RILLE_API void rille_op_reject(rille_op *, rille_status, const char *format, ...)
@@ -206,27 +210,30 @@ RILLE_API rille_status rille_op_post(rille_op *, rille_status, rille_msg *);
 
 /* In a POOL function: runs `work` on a pool thread while the task waits, then `after` on the loop's
  * thread, which pushes results and returns their count or raises. `drop` runs exactly once, last,
- * on the loop's thread. A work whose
- * `*cancelled` is not 0 may give up; when its task leaves, `after` is not called. */
+ * on the loop's thread, also when this raises. A work whose `*cancelled` is not 0 may give up; when
+ * its task leaves, `after` is not called. */
 RILLE_API int rille_offload(lua_State *, void *job, void (*work)(void *job, const int *cancelled),
                             int (*after)(lua_State *, void *job, rille_status),
                             void (*drop)(void *job));
 
-/* --- Between threads
- * -------------------------------------------------------------------------------------------- */
+/* --- Between threads --- */
 
-/* Any thread. Runs `fn` on the loop's thread, or `drop` if the runtime closes first (RILLE_ECLOSED:
- * it has run). */
+/* Any thread. Runs `fn` on the loop's thread, or `drop` if the runtime closes first. RILLE_ECLOSED
+ * and RILLE_ENOMEM: `drop`, which may be NULL, has run. */
 RILLE_API rille_status rille_post(rille_runtime *, void (*fn)(rille_runtime *, void *ud), void *ud,
                                   void (*drop)(void *ud));
 
-/* Packs `count` values from index `first`: nil, booleans, numbers, strings, tables of such.
- * RILLE_EINVAL for others; the sentence is then pushed. */
+/* Packs `count` values from index `first`: nil, booleans, numbers, strings, tables of such. The
+ * caller owns `*out`. RILLE_EINVAL for other values, and RILLE_ENOMEM: a sentence is then pushed.
+ */
 RILLE_API rille_status rille_msg_from_lua(lua_State *, int first, int count, rille_msg **out);
-/* Pushes its values and returns their count. */
+/* Pushes its values and returns their count. Without memory it raises in a function that Lua has
+ * called, as lua_pushstring does; elsewhere it pushes nothing and returns -1. */
 RILLE_API int rille_msg_push(lua_State *, const rille_msg *);
-RILLE_API rille_msg *rille_msg_ref(rille_msg *); /* any thread */
-RILLE_API void rille_msg_unref(rille_msg *);     /* any thread; NULL is fine */
+/* Any thread. One more owner; returns its argument. */
+RILLE_API rille_msg *rille_msg_ref(rille_msg *);
+/* Any thread. One owner less; the last frees it. NULL is fine. */
+RILLE_API void rille_msg_unref(rille_msg *);
 
 /* Any thread, and signal handlers. Stops the Lua code that runs now: its call ends with `why`. It
  * takes SIGURG on the loop's thread; a runtime with RILLE_NO_SIGNALS and without a CPU limit leaves

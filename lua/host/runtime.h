@@ -132,7 +132,7 @@ int rl_limits_take(rille_runtime *rt);  // why the call that has failed was stop
 
 // Functions of the host that wait return one of these to call_waiting (lua/host/work.c).
 enum { RL_HOST_AWAITS = -7031, RL_HOST_OFFLOADS = -7032 };
-void rl_host_check_waiter(lua_State *L, const char *sentence);  // raises it in any other function
+bool rl_host_may_wait(lua_State *L);  // the running function is one of them
 int rl_host_await(lua_State *L, rille_op *op);
 const char *rl_host_status_code(rille_status status);  // as scripts see it: "TIMEOUT"
 void rl_push_host_function(lua_State *L, const rille_def *def);

@@ -58,12 +58,18 @@ static const rl_op_kind host_job_kind = {"host:work", stop_job, NULL, RL_HOLD_RE
 
 int rille_offload(lua_State *L, void *job, void (*work)(void *, const int *),
                   int (*after)(lua_State *, void *, rille_status), void (*drop)(void *)) {
-  rl_host_check_waiter(L, "rille_offload is for functions registered as RILLE_POOL");
-  if (!work) return luaL_error(L, "rille_offload: no work");
-  rl_checkpoint(L);
+  const char *refused = NULL;
+  if (!rl_host_may_wait(L)) {
+    refused = "rille_offload is for functions registered as RILLE_POOL";
+  } else if (!work) {
+    refused = "rille_offload: no work";
+  }
+  host_job *j = refused ? NULL : calloc(1, sizeof *j);
+  if (!j) {
+    if (drop) drop(job);
+    return luaL_error(L, "%s", refused ? refused : "not enough memory");
+  }
   rille_runtime *rt = rl_runtime_of(L);
-  host_job *j = calloc(1, sizeof *j);
-  if (!j) return luaL_error(L, "not enough memory");
   *j = (host_job){.work = {.run = on_run, .done = on_done},
                   .st = &rt->st,
                   .job = job,
@@ -96,8 +102,15 @@ static int after_job(lua_State *L, int status, lua_KContext ctx) {
 }
 
 static int start_job(lua_State *L, host_job *j) {
+  rl_task *task = rl_can_wait(L) ? rl_current(L) : NULL;
+  bool cancelled = task && rl_task_deliver(task);
+  if (!task || cancelled) {
+    dispose(j);
+    if (cancelled) return rl_raise_cancelled(L);
+    rl_checkpoint(L);  // says what is in the way
+    return 0;
+  }
   lua_settop(L, 0);
-  rl_task *task = rl_current(L);
   rl_op_begin(&j->op, task);
   int err = rl_pool_submit(&j->st->cpu, &j->work, task);
   if (err < 0) {
@@ -117,13 +130,12 @@ static int call_waiting(lua_State *L) {
   return count;
 }
 
-void rl_host_check_waiter(lua_State *L, const char *sentence) {
+bool rl_host_may_wait(lua_State *L) {
   lua_Debug ar;
-  luaL_checkstack(L, 2, NULL);
-  bool waiter = lua_getstack(L, 0, &ar) && lua_getinfo(L, "f", &ar);
-  waiter = waiter && lua_tocfunction(L, -1) == call_waiting;
-  if (!waiter) luaL_error(L, "%s", sentence);
+  if (!lua_checkstack(L, 2) || !lua_getstack(L, 0, &ar) || !lua_getinfo(L, "f", &ar)) return false;
+  bool may = lua_tocfunction(L, -1) == call_waiting;
   lua_pop(L, 1);
+  return may;
 }
 
 void rl_push_host_function(lua_State *L, const rille_def *def) {

@@ -84,6 +84,17 @@ static void test_statuses(void) {
   EXPECT(rille_call_async(NULL, 0, NULL, NULL, NULL, NULL) == RILLE_EINVAL);
   EXPECT(rille_register(NULL, NULL, NULL) == RILLE_EINVAL);
   EXPECT(rille_op_post(NULL, RILLE_OK, NULL) == RILLE_EINVAL);
+  rille_msg *msg;
+  EXPECT(rille_load_file(NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_call_wait(NULL, 0, 0, NULL) == RILLE_EINVAL);
+  EXPECT(rille_msg_from_lua(NULL, 1, 0, &msg) == RILLE_EINVAL);
+  EXPECT(rille_msg_push(NULL, NULL) == 0);
+  EXPECT(rille_msg_ref(NULL) == NULL);
+  EXPECT(rille_op_stack(NULL) == NULL);
+  EXPECT(rille_exit_code(NULL) == 0);
+  EXPECT(rille_backend_fd(NULL) == -1);
+  EXPECT(rille_backend_timeout(NULL) == -1);
+  rille_options_init(NULL, 0);
   rille_call_cancel(NULL, NULL);
   rille_call_unref(NULL);
   rille_op_resolve(NULL, 0);
@@ -95,12 +106,90 @@ static void test_statuses(void) {
   rt = open_runtime(0);
   EXPECT(rille_run(rt, 99) == RILLE_EINVAL);
   EXPECT(rille_call_async(rt, 5, NULL, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_call_async(rt, -1, NULL, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_call_wait(rt, 0, -2, NULL) == RILLE_EINVAL);
+  EXPECT(rille_load(rt, NULL, 0, NULL) == RILLE_EINVAL);
+  EXPECT(rille_load_file(rt, NULL) == RILLE_EINVAL);
+  EXPECT(rille_register(rt, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_register(rt, "x", &(rille_def){"f", 9, NULL}) == RILLE_EINVAL);
+  EXPECT(rille_post(rt, NULL, NULL, NULL) == RILLE_EINVAL);
+  EXPECT(rille_msg_from_lua(rille_lua(rt), 1, 5, &msg) == RILLE_EINVAL);
+  EXPECT(rille_msg_from_lua(rille_lua(rt), 1, 0, NULL) == RILLE_EINVAL);
+  lua_pushboolean(rille_lua(rt), 1);
+  EXPECT(rille_call_wait(rt, 0, 0, NULL) == RILLE_EERROR);  // no function
+  lua_settop(rille_lua(rt), 0);
   EXPECT(rille_load_file(rt, "/no/such/file") == RILLE_EERROR);
   EXPECT(strstr(lua_tostring(rille_lua(rt), -1), "/no/such/file") != NULL);
   EXPECT(rille_load(rt, "x =", 3, "=x") == RILLE_ESYNTAX);
   EXPECT(rille_load(rt, "\033Lua", 4, "=x") == RILLE_ESYNTAX);
   EXPECT(rille_of(rille_lua(rt)) == rt);
   close_runtime(rt);
+}
+
+// Every function that belongs to the loop's thread, called from elsewhere.
+static void *call_all_elsewhere(void *ud) {
+  rille_runtime *rt = ud;
+  rille_def none[] = {{NULL, 0, NULL}};
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_ETHREAD);
+  EXPECT(rille_backend_fd(rt) == -1);
+  EXPECT(rille_backend_timeout(rt) == -1);
+  EXPECT(rille_alive(rt) == 0);
+  EXPECT(rille_lua(rt) == NULL);
+  EXPECT(rille_load(rt, "", 0, "=x") == RILLE_ETHREAD);
+  EXPECT(rille_load_file(rt, "x") == RILLE_ETHREAD);
+  EXPECT(rille_call_async(rt, 0, NULL, NULL, NULL, NULL) == RILLE_ETHREAD);
+  EXPECT(rille_call_wait(rt, 0, 0, NULL) == RILLE_ETHREAD);
+  EXPECT(rille_register(rt, "x", none) == RILLE_ETHREAD);
+  EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_ETHREAD);
+  EXPECT(rille_free(rt) == RILLE_ETHREAD);
+  return NULL;
+}
+
+// The same on a runtime that closes, and on one that has closed.
+static void expect_closed(rille_runtime *rt) {
+  rille_def none[] = {{NULL, 0, NULL}};
+  EXPECT(rille_lua(rt) == NULL);
+  EXPECT(rille_load(rt, "", 0, "=x") == RILLE_ECLOSED);
+  EXPECT(rille_load_file(rt, "x") == RILLE_ECLOSED);
+  EXPECT(rille_call_async(rt, 0, NULL, NULL, NULL, NULL) == RILLE_ECLOSED);
+  EXPECT(rille_call_wait(rt, 0, 0, NULL) == RILLE_ECLOSED);
+  EXPECT(rille_register(rt, "x", none) == RILLE_ECLOSED);
+  EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_ECLOSED);
+  rille_stop(rt, 3);
+  rille_interrupt(rt, RILLE_EPERM);
+  EXPECT(rille_exit_code(rt) == 3);
+}
+
+static void test_out_of_place(void) {
+  rille_runtime *rt = open_runtime(0);
+  pthread_t thread;
+  EXPECT(pthread_create(&thread, NULL, call_all_elsewhere, rt) == 0);
+  pthread_join(thread, NULL);
+  EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_OK);
+  EXPECT(rille_free(rt) == RILLE_EBUSY);
+  expect_closed(rt);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK);
+  expect_closed(rt);
+  EXPECT(rille_backend_fd(rt) == -1);
+  EXPECT(rille_backend_timeout(rt) == -1);
+  EXPECT(rille_alive(rt) == 0);
+  EXPECT(rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_ECLOSED);
+  EXPECT(rille_free(rt) == RILLE_OK);
+}
+
+// A call that outlives its runtime in the host's hands.
+static void test_call_after_runtime(void) {
+  rille_runtime *rt = open_runtime(0);
+  rille_call *calls[2];
+  load(rt, "require('rille').sleep(10)");
+  EXPECT(rille_call_async(rt, 0, NULL, NULL, NULL, &calls[0]) == RILLE_OK);
+  load(rt, "return");
+  EXPECT(rille_call_async(rt, 0, NULL, NULL, NULL, &calls[1]) == RILLE_OK);
+  close_runtime(rt);
+  for (int i = 0; i < 2; i++) {
+    rille_call_cancel(calls[i], "late");
+    rille_call_unref(calls[i]);
+  }
 }
 
 static void test_calls(void) {
@@ -235,6 +324,12 @@ static void test_functions(void) {
           "function() return h.square(3) end, function() return h.square(4) end)}, ' ')");
   EXPECT(strcmp(o.text, "9 16") == 0);
   EXPECT(drops == 2);
+  o = run(rt,
+          "table.sort({1, 2}, function() local h = require 'host' "
+          "load(function() ERR = select(2, pcall(h.square, 3)) end) return false end) "
+          "return tostring(ERR)");
+  EXPECT(strstr(o.text, "cannot wait here") != NULL);
+  EXPECT(drops == 3);
 
   outcome later = {0};
   load(rt, "return require('host').wait()");
@@ -437,17 +532,20 @@ static void test_interrupt(void) {
 
 #endif
 
-static void test_many(void) {
+static void test_many(int opens) {
   enum { MANY = 200 };
   rille_runtime *all[MANY];
   for (int i = 0; i < MANY; i++) all[i] = open_runtime(0);
   for (int i = 0; i < MANY; i++) EXPECT(run(all[i], "return 1").status == RILLE_OK);
   for (int i = 0; i < MANY; i++) close_runtime(all[i]);
-  for (int i = 0; i < 500; i++) close_runtime(open_runtime(0));
+  for (int i = 0; i < opens; i++) close_runtime(open_runtime(i % 2 ? RILLE_UNTRUSTED : 0));
 }
 
-int main(void) {
+// Argument: how many runtimes are made and closed in a row at the end.
+int main(int argc, char **argv) {
   test_statuses();
+  test_out_of_place();
+  test_call_after_runtime();
   test_calls();
   test_cancel();
   test_functions();
@@ -460,6 +558,6 @@ int main(void) {
 #if !defined(__SANITIZE_THREAD__)  // it holds signals back until a system call
   test_interrupt();
 #endif
-  test_many();
+  test_many(argc > 1 ? atoi(argv[1]) : 500);
   return test_result();
 }
