@@ -39,13 +39,22 @@ local function read_range(text, size)
   return first, math.min(last, size - 1)
 end
 
-local function tag_listed(list, tag)
+-- RFC 9110, 8.8.3.2: `strong`, no weak tag is the same as another.
+local function tag_listed(list, tag, strong)
   if #list > 8192 then return false end
   if list:match "^%s*%*%s*$" then return true end
   for weak, one in list:gmatch '(W?/?)("[^"]*")' do
-    if (weak == "" or weak == "W/") and one == tag then return true end
+    if (weak == "" or weak == "W/" and not strong) and one == tag then return true end
   end
   return false
+end
+
+local function changed(headers, tag, modified)
+  local list = headers["if-match"]
+  if list then return not tag_listed(list, tag, true) end
+  local since = headers["if-unmodified-since"]
+  local seconds = since and native.read_date(since)
+  return seconds ~= nil and modified > seconds
 end
 
 local function not_modified(headers, tag, modified)
@@ -102,6 +111,7 @@ function File:respond(request)
   if stat.type ~= "file" then return { status = 404, body = "Not Found\n" } end
   local headers, modified = headers_for(self, stat)
   local asked, status = request.headers, self.options.status or 200
+  if changed(asked, headers.ETag, modified) then return { status = 412, body = "Precondition Failed\n" } end
   if not_modified(asked, headers.ETag, modified) then return { status = 304, headers = headers } end
   local first, last = 0, stat.size - 1
   local range, condition = asked.range, asked["if-range"]
