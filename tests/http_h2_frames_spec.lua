@@ -282,6 +282,35 @@ describe("an HTTP/2 server", function()
   end
 end)
 
+-- RFC 7541, appendices C.3 and C.4: three requests whose heads lean on each other.
+local VECTORS = {
+  plain = {
+    "828684410f7777772e6578616d706c652e636f6d", "828684be58086e6f2d6361636865",
+    "828785bf400a637573746f6d2d6b65790c637573746f6d2d76616c7565",
+  },
+  Huffman = {
+    "828684418cf1e3c2e5f23a6ba0ab90f4ff", "828684be5886a8eb10649cbf", "828785bf408825a849e95ba97d7f8925a849e95bb8e8b4bf",
+  },
+}
+
+describe("the vectors of HPACK", function()
+  for name, heads in pairs(VECTORS) do
+    it("are read, " .. name, function()
+      local seen = {}
+      local server <close> = serve(function(r)
+        seen[#seen + 1] = table.concat({ r.method, r.path, r.host, r.headers["cache-control"] or "", r.headers["custom-key"] or "" }, " ")
+        return ""
+      end)
+      local conn <close> = open(server)
+      for i, hex in ipairs(heads) do
+        conn:write(frame(HEADERS, WHOLE, 2 * i - 1, (hex:gsub("..", function(c) return string.char(tonumber(c, 16)) end))))
+        await(conn, HEADERS, 2 * i - 1)
+      end
+      assert.same({ "GET / www.example.com  ", "GET / www.example.com no-cache ", "GET /index.html www.example.com  custom-value" }, seen)
+    end)
+  end
+end)
+
 -- The bytes of stream 1's body until there are `size`.
 local function body(conn, size)
   local got = {}
