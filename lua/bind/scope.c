@@ -172,6 +172,7 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
   settle_unclaimed(L, s);
   *delivered = s->waited && !t->unwinding && rl_task_deliver(t);
   rl_leaving how = rl_scope_leave(s);
+  rl_list_push(&rl_state_of(L)->parting, &s->sibling);  // what follows may raise for want of memory
   rl_body body = s->body;
   if (rl_scope_push_failure(L, s)) {
     if (s->own_failure) {
@@ -193,6 +194,7 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
 
 static void drop_body(lua_State *L, rl_scope *s) {
   s->reason = drop_ref(L, s->reason);
+  rl_link_remove(&s->sibling);
   rl_scope_unref(s);
 }
 

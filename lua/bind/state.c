@@ -158,6 +158,7 @@ static void free_all(rl_state *st) {
 
 int rl_state_init(rl_state *st, const rl_state_options *o) {
   memset(st, 0, sizeof *st);
+  rl_link_init(&st->parting);
   int err = rl_loop_init(&st->loop, o->uv, rl_run_task, st);
   if (err < 0) {
     rl_permit_unref(o->permit);
@@ -190,6 +191,8 @@ void rl_state_close(rl_state *st) {
 void rl_state_fini(rl_state *st) {
   rl_state_close(st);
   while (!rl_loop_closed(&st->loop)) uv_run(st->loop.uv, UV_RUN_ONCE);
+  for (rl_link *l; (l = rl_list_pop(&st->parting));)
+    rl_scope_unref(rl_container_of(l, rl_scope, sibling));
   if (st->main_scope) rl_scope_unref(st->main_scope);
   if (st->detached) rl_scope_unref(st->detached);
   free_all(st);

@@ -49,6 +49,7 @@ struct rl_state {
   int close_depth;       // coroutine.close calls nested on the C stack
   rl_scope *main_scope;  // around the main task
   rl_scope *detached;    // around detached tasks
+  rl_list parting;       // scopes that have been left and not yet let go
   uint64_t last_id;      // of a task
   uint32_t alive;        // tasks that have not ended
   rl_co *pool;           // coroutines to use again
