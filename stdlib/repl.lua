@@ -64,6 +64,8 @@ local function remember(repl, text)
   end
 end
 
+local LINE_MAX = 64 << 20 -- bytes, where it is not typed
+
 -- A line; nil at the end; false after Ctrl-C.
 local function read_line(repl, prompt)
   repl.first = prompt == FIRST
@@ -72,10 +74,11 @@ local function read_line(repl, prompt)
   end
   io.write(prompt)
   io.stdout:flush()
-  local ok, line = pcall(repl.input.read, repl.input, "l")
+  local ok, line = pcall(repl.input.read_until, repl.input, "\n", { limit = LINE_MAX })
   if ok then
     return line
   end
+  io.stderr:write(tostring(line), "\n")
   return nil
 end
 

@@ -264,6 +264,32 @@ describe("the program", function()
     assert.equal(0, select(2, sh "$R -e 'x = 1' <&- >&- 2>&-"))
   end)
 
+  it("starts or is told under tight limits of the system, and without an environment", function()
+    for limits, expected in pairs {
+      ["ulimit -n 8"] = "cannot make an event loop: too many open files",
+      ["ulimit -n 20"] = "^1\n",
+      ["ulimit -s 256"] = "^1\n",
+      ["unset HOME PATH"] = "^1\n",
+    } do
+      assert.matches(expected, (sh(limits .. "; $R -e 'print(1)'")))
+    end
+    local output = sh "ulimit -s 256; $R -e 'local function f() return 1 + f() end print(pcall(f))'"
+    assert.matches("stack overflow", output)
+  end)
+
+  it("goes on with a script that is replaced while it runs", function()
+    local output, status = script [[
+      local path = arg[0]
+      local file = assert(io.open(path, "w"))
+      file:write("error 'another'")
+      file:close()
+      require("rille").sleep(0)
+      print(assert(io.open(path)):read "a", "as it began")
+    ]]
+    assert.equal(0, status)
+    assert.equal("error 'another'\tas it began\n", output)
+  end)
+
   it("does not go on printing into a broken pipe", function()
     for _, call in ipairs { "print", "io.write" } do
       local output = sh(("(timeout -s KILL 5 $R -e 'while true do %s([[y\n]]) end'; echo status $? >&2) | head -1"):format(call))

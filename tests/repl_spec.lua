@@ -156,4 +156,20 @@ describe("the REPL on a pipe", function()
     assert.matches("input 2:1: no", output)
     assert.matches("6\n", output)
   end)
+
+  it("goes on after a huge line, bad UTF-8, a failing __tostring and a cycle, and waits at the top", function()
+    local lines = {
+      "#'" .. ("x"):rep(1 << 20) .. "'", "'\255\254'", "'after ' .. 'bytes'",
+      "setmetatable({}, {__tostring = function() error 'in tostring' end})",
+      "t = {} t.t = t", "t", "require('rille').sleep(0) return 'waited'", "21 * 2",
+    }
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write(table.concat(lines, "\n"), "\n")
+    file:close()
+    local output, status = sh(("NO_COLOR=1 %s -i < %s"):format(program, path))
+    os.remove(path)
+    assert.equal(0, status)
+    for _, shown in ipairs { "1048576", "after bytes", "waited", "42" } do assert.matches(shown, output, 1, true) end
+  end)
 end)

@@ -235,6 +235,31 @@ static void test_line_keeps_nothing(void) {
   close_runtime(rt);
 }
 
+static void count_ok(void *ud, rille_call *call, rille_status status, lua_State *L, int count) {
+  (void)call, (void)L, (void)count;
+  *(int *)ud += status == RILLE_OK;
+}
+
+static void *live(void *ud) {
+  rille_runtime *rt = open_runtime(0);
+  static const char text[] = "require('rille').sleep(0) return 1";
+  for (int i = 0; i < 200; i++) {
+    EXPECT(rille_load(rt, text, sizeof text - 1, "=f") == RILLE_OK);
+    EXPECT(rille_call_async(rt, 0, NULL, count_ok, ud, NULL) == RILLE_OK);
+  }
+  run(rt);
+  close_runtime(rt);
+  return NULL;
+}
+
+static void test_runtimes_on_threads(void) {
+  pthread_t threads[3];
+  int ended[3] = {0};
+  for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, live, &ended[i]);
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  for (int i = 0; i < 3; i++) EXPECT_EQ(ended[i], 200);
+}
+
 int main(void) {
   test_order();
   test_mixed();
@@ -246,5 +271,6 @@ int main(void) {
   test_many_arguments();
   test_interrupted_before();
   test_line_keeps_nothing();
+  test_runtimes_on_threads();
   return test_result();
 }

@@ -59,6 +59,10 @@ static const char *const attacks[] = {
     "while true do end",
     "return load('\\27Lua')()",
     "return load(string.dump(function() end))()",
+    "local b, i = '\\27Lua', 0 return load(function() i = i + 1 return b:sub(i, i) end)()",
+    "return load(string.dump(function() end), 'x', 'bt')()",
+    "local s = ('x'):rep(1e5) while true do s = s:gsub('x', 'xx') end",
+    "setmetatable(_G, {__index = function() return 'x' end}) string = nil error(y)",
     "return load(function() return 'x = 1 ' end)()",
     "local s = 'return ' .. ('('):rep(1e5) return assert(load(s))()",
     "local s = {} for i = 1, 1e6 do s[i] = 'local a' .. i .. ' ' end return "
