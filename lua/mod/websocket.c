@@ -15,7 +15,8 @@ typedef struct websocket {
   rl_buf message;  // pieces of the message under way
   rl_buf replies;  // control frames that wait for a frame to be over
   bool server, sending, close_sent;
-  int code;  // the connection's end: a close code, or 0
+  uint64_t moved;  // bytes of messages that went
+  int code;        // the connection's end: a close code, or 0
   size_t reason_len;
   char reason[RL_WS_CONTROL_MAX];
 } websocket;
@@ -23,10 +24,11 @@ typedef struct websocket {
 static int ws_gc(lua_State *L);
 static int ws_receive(lua_State *L);
 static int ws_send(lua_State *L);
+static int ws_ping(lua_State *L);
 static int ws_status(lua_State *L);
 static const luaL_Reg methods[] = {
-    {"receive", ws_receive}, {"send", ws_send}, {"status", ws_status},
-    {"__gc", ws_gc},         {NULL, NULL},
+    {"receive", ws_receive}, {"send", ws_send}, {"ping", ws_ping},
+    {"status", ws_status},   {"__gc", ws_gc},   {NULL, NULL},
 };
 static const rl_class websocket_class = {"rille.http.native.WebSocket", sizeof(websocket), methods};
 
@@ -198,6 +200,7 @@ static int send_more(lua_State *L, websocket *w, size_t done) {
     return rl_stream_raise(L, w->stream, (int)n, "send");
   }
   done += (size_t)n;
+  w->moved += (size_t)n;
   if (done < head + len) {
     w->sending = true;
     rl_stream_wait_out(w->stream, RL_STREAM_OUT_LOW, true, rl_current(L));
@@ -272,6 +275,16 @@ static int ws_send(lua_State *L) {
                 "longer than 125 bytes");
   lua_settop(L, S_COMPRESSED);
   return rl_no_wait(L, send_start, (lua_KContext)opcode);
+}
+
+// ping(wanted): sends one if it is wanted, behind the frame under way. Does not wait. While there
+// is such a frame, the bytes that went so far; else nothing.
+static int ws_ping(lua_State *L) {
+  websocket *w = check_ws(L);
+  if (lua_toboolean(L, 2)) reply(w, RL_WS_PING, "", 0);
+  if (!w->sending) return 0;
+  lua_pushinteger(L, (lua_Integer)w->moved);
+  return 1;
 }
 
 // status(): the close code and reason; nothing while it is open.

@@ -42,7 +42,7 @@ end
 
 function WebSocket:_fail(code)
   self._code = code
-  self._native:send(CLOSE, "", code)
+  if code ~= 1006 then self._native:send(CLOSE, "", code) end -- which is never said
   self:_ended()
 end
 
@@ -74,12 +74,13 @@ function WebSocket:recv()
       completed, data, kind, compressed = true, receive(self)
     end
     if not completed then
-      if self._awaiting then
+      -- While a message is going out no ping can, and its progress is the sign of life.
+      local gone = self._native:ping(not self._awaiting)
+      if self._awaiting and (gone == nil or gone == self._gone) then
         self:_fail(1006)
         return nil
       end
-      self._awaiting = true
-      pcall(self.ping, self)
+      self._awaiting, self._gone = true, gone
     elseif data == nil then
       self:_ended()
       return nil
