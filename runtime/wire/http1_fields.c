@@ -32,6 +32,12 @@ static bool all_digits(const char *p, const char *end) {
   return p == end;
 }
 
+// Of a name or an address without brackets.
+static bool is_plain_host(char c) {
+  if (!RL_HTTP_IS(c, RL_HTTP_HOST)) return false;
+  return RL_HTTP_IS(c, RL_HTTP_TOKEN) || (c != ':' && c != '[' && c != ']');
+}
+
 // A name or an address, or one in brackets, and perhaps a port.
 bool rl_http1_is_host(const char *s, size_t len) {
   const char *p = s, *end = s + len;
@@ -41,7 +47,7 @@ bool rl_http1_is_host(const char *s, size_t len) {
     if (p == end || *p != ']') return false;
     p++;
   } else {
-    while (p < end && *p != ':' && *p != '[' && *p != ']' && RL_HTTP_IS(*p, RL_HTTP_HOST)) p++;
+    while (p < end && is_plain_host(*p)) p++;
   }
   return p == end || (*p == ':' && p > s && all_digits(p + 1, end));
 }

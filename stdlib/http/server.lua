@@ -115,6 +115,7 @@ function Server:_work()
   local ok, stream = pcall(work, self)
   while not ok do
     self:_report(stream)
+    rille.yield() -- what failed may fail again
     ok, stream = pcall(work, self, true)
   end
   if not stream then return end
