@@ -131,6 +131,17 @@ describe("the program", function()
     assert.matches("lost", output)
   end)
 
+  it("tells of a crowd of failures as many as one can read, and how many more there are", function()
+    local output = script [[
+      local r = require "rille"
+      for i = 1, 100 do r.detach(error, "failure " .. i) end
+      r.sleep(0)
+    ]]
+    assert.matches("failure 64\n", output)
+    assert.is_nil(output:find("failure 65", 1, true))
+    assert.matches("rille: 36 more tasks have failed\n", output, 1, true)
+  end)
+
   it("tells errors that are nil or numbers, with their traceback, and a script that is bytecode, with its name", function()
     for code, message in pairs { ["error()"] = "a nil value", ["error(42)"] = "rille: 42\n" } do
       local output, status = script("local function f() " .. code .. " end\nf()\nreturn")

@@ -112,7 +112,8 @@ static const char *const attacks[] = {
     "r.sleep(1) end) end f()",
     "local function deep() return 1 + deep() end while true do pcall(deep) end",
     "local function deep(n) if n == 0 then while true do pcall(coroutine.yield) end end return 1 + "
-    "deep(n - 1) end table.sort({2, 1}, function() return deep(1e5) end)",
+    "deep(n - 1) end coroutine.wrap(function() table.sort({2, 1}, function() return deep(1e5) end) "
+    "end)() error('yielded')",
     "local r = require('rille') local function deep(n) if n == 0 then while true do pcall(r.sleep, "
     "1) end end return 1 + deep(n - 1) end load(function() return deep(1e5) end)",
     "local r = require('rille') r.detach(function() while true do pcall(r.yield) end end) while "
@@ -151,6 +152,10 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static void ignore(void *ud, rille_runtime *rt, const char *traceback) {
+  (void)ud, (void)rt, (void)traceback;
+}
+
 static rille_runtime *open_untrusted(void) {
   rille_options o;
   rille_options_init(&o, sizeof o);
@@ -158,6 +163,7 @@ static rille_runtime *open_untrusted(void) {
   o.memory_limit = 32u << 20;
   o.cpu_limit_ns = 100000000;
   o.pool_threads = 1;
+  o.on_unhandled = ignore;
   rille_runtime *rt;
   EXPECT(rille_new(&o, &rt) == RILLE_OK);
   return rt;
