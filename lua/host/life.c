@@ -166,6 +166,9 @@ rille_status rille_close(rille_runtime *rt, uint64_t grace_ns, void (*closed)(vo
   rille_status status = rl_runtime_check(rt);
   if (status != RILLE_OK) return status;
   rt->life = RL_LIFE_CLOSING;
+  uv_mutex_lock(&rt->port->lock);
+  rt->port->closing = true;
+  uv_mutex_unlock(&rt->port->lock);
   rt->closed = closed;
   rt->closed_ud = ud;
   rl_scope_cancel(rt->st.main_scope, RL_BECAUSE_CALL, grace_ns);

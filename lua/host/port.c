@@ -71,7 +71,7 @@ rille_status rille_post(rille_runtime *rt, void (*fn)(rille_runtime *, void *), 
   }
   *p = (host_post){.post = {NULL, post_run, post_drop}, .rt = rt, .fn = fn, .drop = drop, .ud = ud};
   uv_mutex_lock(&rt->port->lock);
-  bool taken = rt->port->rt && rl_loop_post(&rt->st.loop, &p->post);
+  bool taken = rt->port->rt && !rt->port->closing && rl_loop_post(&rt->st.loop, &p->post);
   if (taken) rt->posted++;
   uv_mutex_unlock(&rt->port->lock);
   if (taken) return RILLE_OK;

@@ -14,6 +14,7 @@ typedef struct rl_port {
   atomic_int refs;
   uv_mutex_t lock;
   rille_runtime *rt;  // NULL once it is closed to posts
+  bool closing;       // the host's own are refused already
 } rl_port;
 
 enum { RL_LAG_BUCKETS = 24, RL_SLOWEST = 8, RL_DEADLOCKS_MAX = 3 };

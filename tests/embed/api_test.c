@@ -408,10 +408,12 @@ static void test_posts(void) {
   EXPECT(rille_post(rt, post_fn, NULL, post_drop) == RILLE_OK);
   EXPECT(rille_alive(rt) == 1);
   EXPECT(rille_close(rt, 0, NULL, NULL) == RILLE_OK);
-  while (rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK) {}
-  EXPECT(ran + dropped == 4001);
   EXPECT(rille_post(rt, post_fn, NULL, post_drop) == RILLE_ECLOSED);
+  EXPECT(dropped == 1);
+  while (rille_run(rt, RILLE_RUN_DEFAULT) == RILLE_OK) {}
   EXPECT(ran + dropped == 4002);
+  EXPECT(rille_post(rt, post_fn, NULL, post_drop) == RILLE_ECLOSED);
+  EXPECT(ran + dropped == 4003);
   EXPECT(rille_free(rt) == RILLE_OK);
 }
 
