@@ -131,15 +131,13 @@ describe("the program", function()
     assert.matches("lost", output)
   end)
 
-  it("tells of a crowd of failures as many as one can read, and how many more there are", function()
+  it("tells each of a crowd of failures", function()
     local output = script [[
       local r = require "rille"
-      for i = 1, 100 do r.detach(error, "failure " .. i) end
+      for i = 1, 1000 do r.detach(error, "failure " .. i) end
       r.sleep(0)
     ]]
-    assert.matches("failure 64\n", output)
-    assert.is_nil(output:find("failure 65", 1, true))
-    assert.matches("rille: 36 more tasks have failed\n", output, 1, true)
+    assert.equal(1000, select(2, output:gsub("rille: failure %d+\n", "")))
   end)
 
   it("tells errors that are nil or numbers, with their traceback, and a script that is bytecode, with its name", function()

@@ -11,6 +11,7 @@
 #include "runtime/io/permit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,6 +166,7 @@ int rl_state_init(rl_state *st, const rl_state_options *o) {
     return err;
   }
   st->loop.permit = o->permit;
+  st->reports = INT_MAX;
   st->alloc = o->alloc;
   st->alloc_ud = o->alloc_ud;
   st->memory_limit = o->memory_limit;

@@ -95,6 +95,7 @@ struct rl_state {
   void (*before_resume)(lua_State *);  // or NULL: a task is about to run
   lua_Alloc alloc;                     // the host's allocator, or NULL: the slab
   void *alloc_ud;
+  int reports;  // failures of detached tasks that a tick tells of, one by one
   bool failed;  // a detached task has failed: the program's exit status is 1
   void (*report)(rl_state *, const char *text);  // of failures nobody awaits; NULL: stderr
   bool debug;                                    // tell what is collected unclosed

@@ -15,8 +15,6 @@ enum { FEW = LUA_MINSTACK / 2 };  // arguments that an idle coroutine has room f
 // An interned string: pushing it takes no memory.
 #define NO_MEMORY "not enough memory"
 
-enum { REPORTS_A_TICK = 64 };
-
 // Coroutines.
 
 rl_co rl_co_take(lua_State *L) {
@@ -481,6 +479,16 @@ static int new_orphans(lua_State *L) {
   return 0;
 }
 
+// The handle is at the top of st->L.
+static void report_orphan(rl_state *st) {
+  lua_State *L = st->L;
+  lua_pushcfunction(L, next_report);
+  lua_pushvalue(L, -2);
+  bool ok = lua_pcall(L, 1, 1, 0) == LUA_OK;
+  rl_report_text(st, ok ? lua_tostring(L, -1) : NO_MEMORY);
+  lua_pop(L, 1);
+}
+
 void rl_report_orphans(rl_state *st) {
   if (!st->orphan_count) return;
   lua_State *L = st->L;
@@ -492,28 +500,21 @@ void rl_report_orphans(rl_state *st) {
   }
   int list = lua_gettop(L), count = st->orphan_count;
   st->orphan_count = 0;
-  int untold = 0;
+  int failed = 0;
   for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, list, i);
     rl_handle *h = lua_touserdata(L, -1);
-    bool failed = !h->claimed;
-    if (failed && i > REPORTS_A_TICK) untold++;
-    if (failed) h->claimed = st->failed = true;
-    if (failed && i <= REPORTS_A_TICK) {
-      lua_pushcfunction(L, next_report);
-      lua_pushvalue(L, -2);
-      bool ok = lua_pcall(L, 1, 1, 0) == LUA_OK;
-      rl_report_text(st, ok ? lua_tostring(L, -1) : NO_MEMORY);
-      lua_pop(L, 1);
+    if (!h->claimed) {
+      h->claimed = st->failed = true;
+      if (++failed <= st->reports) report_orphan(st);
     }
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
-  if (untold) {
-    char text[64];
-    snprintf(text, sizeof text, "%d more tasks have failed", untold);
-    rl_report_text(st, text);
-  }
+  if (failed <= st->reports) return;
+  char text[64];
+  snprintf(text, sizeof text, "%d more tasks have failed", failed - st->reports);
+  rl_report_text(st, text);
 }
 
 void rl_report_text(rl_state *st, const char *text) {

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
+enum { UNTRUSTED_REPORTS = 64 };  // a tick: a crowd that fails must not hold its host up
+
 const char *rille_version(void) { return RILLE_VERSION; }
 
 const char *rille_strerror(rille_status status) {
@@ -82,6 +84,7 @@ static rille_status open_state(rille_runtime *rt, rl_permit *permit) {
   }
   rt->st.host = rt;
   rt->st.birth = &rl_host_birth;
+  if (o->flags & RILLE_UNTRUSTED) rt->st.reports = UNTRUSTED_REPORTS;
   if (o->on_unhandled) rt->st.report = report_unhandled;
   lua_pushcfunction(rt->st.L, furnish);
   lua_pushlightuserdata(rt->st.L, rt);

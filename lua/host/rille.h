@@ -73,8 +73,8 @@ typedef struct rille_options {
   /* Asked first by `require`: pushes one loader function and returns 1, or returns 0. */
   int (*load_module)(lua_State *, const char *name, void *ud);
   void (*log)(void *ud, int level, const char *message, size_t length);
-  /* Failures that nobody awaits: of detached tasks; 64 a turn, and then how many more. NULL:
-   * stderr. */
+  /* Failures that nobody awaits: of detached tasks; under RILLE_UNTRUSTED 64 a turn, and then how
+   * many more. NULL: stderr. */
   void (*on_unhandled)(void *ud, rille_runtime *, const char *traceback);
   void *ud; /* for the three above */
   int argc; /* for scripts: the global `arg` */
