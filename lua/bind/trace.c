@@ -12,7 +12,8 @@ enum {
   FIRST_LEVELS = 10,
   LAST_LEVELS = 11,
   RECENT_STRINGS = 64,
-  TRACE_MAX = 8192
+  TRACE_MAX = 8192,
+  STORY_MAX = 16 * 1024
 };
 
 typedef struct site {
@@ -323,12 +324,16 @@ static void add_story(lua_State *L, int index, const char *what, const char *whe
   index = lua_absindex(L, index);
   if (!lua_checkstack(L, 10)) return;
   if (!push_trace(L, index)) lua_pushliteral(L, "");
-  if (lua_rawlen(L, -1) >= TRACE_MAX) {  // an error of thousands of tasks
+  if (lua_rawlen(L, -1) >= STORY_MAX) {  // an error of thousands of tasks
     lua_pop(L, 1);
     return;
   }
   lua_pushfstring(L, "\n%s at %s", what, where);
   lua_concat(L, 2);
+  if (lua_rawlen(L, -1) >= STORY_MAX) {
+    lua_pushliteral(L, "\n...");
+    lua_concat(L, 2);
+  }
   set_trace(L, index);
 }
 
