@@ -160,8 +160,8 @@ example("chat_ws.lua", function(open, url)
   two:eval "input.value = 'grüße'; document.getElementById('f').requestSubmit()"
   one:wait "document.getElementById('l').textContent.includes('grüße')"
   assert(one:eval "ws.extensions" == "permessage-deflate; server_no_context_takeover; client_no_context_takeover")
-  one:eval "ws.send('x'.repeat(4000))" -- long enough to be packed
-  two:wait "document.getElementById('l').textContent.includes('xxx')"
+  one:eval "ws.send('z'.repeat(4000))" -- long enough to be packed
+  two:wait "document.getElementById('l').textContent.includes('zzz')"
   two:shot "chat_ws"
   one:eval "ws.close(4000, 'enough')"
   two:wait "document.getElementById('l').textContent.includes('left')"
