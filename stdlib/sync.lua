@@ -251,7 +251,7 @@ end
 
 local function release_write(lock)
   lock.writer = false
-  if not lock.reading_next:is_empty() then
+  if lock.reading_next:count() > 0 then
     admit_readers(lock)
   elseif lock.writing_next:wake() then
     lock.writer = true
@@ -294,7 +294,7 @@ end
 --- @return table guard `<close>`-able, with `release()`
 function RWLock:read()
   task.checkpoint() -- it may let others run: what it finds afterwards counts
-  if self.writer or not self.writing_next:is_empty() then
+  if self.writer or self.writing_next:count() > 0 then
     self.reading_next:park()
   else
     self.readers = self.readers + 1
@@ -310,7 +310,7 @@ function RWLock:write()
   if self.writer or self.readers > 0 then
     local granted, err = catch_cancel(self.writing_next.park, self.writing_next)
     if not granted then
-      if not self.writer and self.writing_next:is_empty() then
+      if not self.writer and self.writing_next:count() == 0 then
         admit_readers(self)
       end
       error(err, 0)

@@ -349,34 +349,35 @@ static int semaphore_acquiring(lua_State *L) {
 
 // The parking lot, for stdlib/sync.lua.
 
-enum { LOT_KINDS = 7 };
-static const rl_op_kind lot_kinds[LOT_KINDS] = {
-    {"event", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"condition", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"barrier", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"future", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"rwlock:read", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"rwlock:write", rl_lot_stop, NULL, RL_HOLD_NONE},
-    {"lot", rl_lot_stop, NULL, RL_HOLD_NONE},
-};
-
 typedef struct lot {
   rl_box box;
   rl_lot parked;
+  lua_Integer count;  // of those parked
   const rl_op_kind *kind;
 } lot;
+
+static void lot_left(rl_op *op) { ((lot *)op->on)->count--; }
+
+enum { LOT_KINDS = 6 };
+static const rl_op_kind lot_kinds[LOT_KINDS] = {
+    {"event", rl_lot_stop, lot_left, RL_HOLD_NONE},
+    {"condition", rl_lot_stop, lot_left, RL_HOLD_NONE},
+    {"barrier", rl_lot_stop, lot_left, RL_HOLD_NONE},
+    {"future", rl_lot_stop, lot_left, RL_HOLD_NONE},
+    {"rwlock:read", rl_lot_stop, lot_left, RL_HOLD_NONE},
+    {"rwlock:write", rl_lot_stop, lot_left, RL_HOLD_NONE},
+};
 
 static int lot_park(lua_State *L);
 static int lot_wake(lua_State *L);
 static int lot_wake_all(lua_State *L);
 static int lot_count(lua_State *L);
-static int lot_is_empty(lua_State *L);
-static int lot_waiting(lua_State *L);
 
-static const luaL_Reg lot_methods[] = {
-    {"park", lot_park},   {"wake", lot_wake},         {"wake_all", lot_wake_all},
-    {"count", lot_count}, {"is_empty", lot_is_empty}, {"waiting", lot_waiting},
-    {NULL, NULL}};
+static const luaL_Reg lot_methods[] = {{"park", lot_park},
+                                       {"wake", lot_wake},
+                                       {"wake_all", lot_wake_all},
+                                       {"count", lot_count},
+                                       {NULL, NULL}};
 static const rl_class lot_class = {"rille.Lot", sizeof(lot), lot_methods};
 
 static lot *check_lot(lua_State *L) { return rl_check_object(L, 1, &lot_class); }
@@ -384,7 +385,7 @@ static lot *check_lot(lua_State *L) { return rl_check_object(L, 1, &lot_class); 
 static int lot_new(lua_State *L) {
   const char *names[LOT_KINDS + 1] = {0};
   for (int i = 0; i < LOT_KINDS; i++) names[i] = lot_kinds[i].name;
-  int kind = luaL_checkoption(L, 1, "lot", names);
+  int kind = luaL_checkoption(L, 1, NULL, names);
   lot *l = rl_object_new(L, &lot_class, 0);
   rl_lot_init(&l->parked);
   l->kind = &lot_kinds[kind];
@@ -403,6 +404,7 @@ static int lot_park(lua_State *L) {
   rl_checkpoint(L);
   rl_task *t = rl_current(L);
   rl_task_park(t, &l->parked, l->kind, l);
+  l->count++;
   return rl_await(L, &t->wait, lot_woken, (lua_KContext)&t->wait);
 }
 
@@ -420,39 +422,7 @@ static int lot_wake_all(lua_State *L) {
 }
 
 static int lot_count(lua_State *L) {
-  lot *l = check_lot(L);
-  lua_Integer count = 0;
-  for (rl_op *op = rl_lot_first(&l->parked); op; op = rl_lot_after(&l->parked, op)) count++;
-  lua_pushinteger(L, count);
-  return 1;
-}
-
-static int lot_is_empty(lua_State *L) {
-  lua_pushboolean(L, rl_lot_empty(&check_lot(L)->parked));
-  return 1;
-}
-
-static int lot_case_try(lua_State *L, int object, int value, lua_Integer argument) {
-  (void)L, (void)object, (void)value, (void)argument;
-  return -1;
-}
-
-static void lot_case_park(rl_op *op, int value, lua_Integer argument) {
-  (void)value, (void)argument;
-  rl_lot_park(&((lot *)op->on)->parked, op);
-}
-
-static int lot_case_done(lua_State *L, int object, int status, int handed) {
-  (void)object, (void)handed;
-  lua_pushinteger(L, status);
-  return 1;
-}
-
-static const rl_case_kind lot_case = {lot_case_try, lot_case_park, lot_case_done, NULL};
-
-static int lot_waiting(lua_State *L) {
-  check_lot(L);
-  rl_push_case(L, &lot_case, 1, 0);
+  lua_pushinteger(L, check_lot(L)->count);
   return 1;
 }
 
