@@ -129,6 +129,11 @@ local function record(base, level, message, fields)
   emit((format == "json" and json_line or pretty)(level, tostring(message), all, epoch + rille.now()))
 end
 
+--- @class rille.Logger
+--- @field debug fun(self, message: any, fields?: table<string, any>)
+--- @field info fun(self, message: any, fields?: table<string, any>)
+--- @field warn fun(self, message: any, fields?: table<string, any>)
+--- @field error fun(self, message: any, fields?: table<string, any>)
 local Logger = {}
 Logger.__index = Logger
 
@@ -174,6 +179,8 @@ function log.with(fields)
 end
 
 --- The same with more fields.
+--- @param fields table<string, any>
+--- @return rille.Logger
 function Logger:with(fields)
   local all = {}
   for name, value in pairs(self.fields) do

@@ -27,6 +27,7 @@ end
 --- The environment: `os.env.HOME`, `for name, value in pairs(os.env)`. `os.env()` is a copy.
 --- Setting a variable changes this process and the children it starts; do it before other threads
 --- run.
+--- @type table<string, string>|fun(name?: string): string|table<string, string>|nil
 system.env = setmetatable({}, Env)
 
 --- The process's number.

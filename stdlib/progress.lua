@@ -111,6 +111,8 @@ end
 
 Progress.__close = Progress.close
 
+--- @class rille.progress
+--- @overload fun(total?: number, label?: string, options?: table): rille.Progress
 local progress = {}
 
 --- Begins to show progress on stderr. `total` nil: not known. Close it at the end:

@@ -59,40 +59,73 @@ rille.mine = 1
 end)
 
 describe("rille types", function()
-  it("writes definitions of everything that modules export", function()
-    local dir = os.tmpname()
-    os.remove(dir)
-    local _ <close> = setmetatable({}, { __close = function() fs.remove(dir, { recursive = true }) end })
+  -- The definitions: by module, without "rille.".
+  local function types()
+    local dir, guard <close> = fs.temp_dir()
     assert.equal(0, select(2, sh("$R types " .. dir)))
-    local missing = {}
-    local function compare(module, text)
+    local texts = { rille = fs.read(dir .. "/rille.lua") }
+    for file in fs.list(dir .. "/rille") do
+      texts[file:gsub("%.lua$", "")] = fs.read(dir .. "/rille/" .. file)
+    end
+    for name, text in pairs(texts) do assert(load(text, "=" .. name)) end
+    return texts
+  end
+
+  it("writes definitions of everything that modules export", function()
+    local missing, texts = {}, types()
+    for name, text in pairs(texts) do
+      local module = name == "rille" and name or "rille." .. name
       local ok, exports = pcall(require, module)
-      if not ok or type(exports) ~= "table" then return end
-      assert(load(text, "=" .. module))
-      for name, value in next, exports do
-        if type(name) == "string" and type(value) == "function" and not name:find "^_" then
-          if not text:find("[%w_]+[.:]" .. name .. "%f[^%w_]") then
-            missing[#missing + 1] = module .. "." .. name
+      for field, value in next, ok and type(exports) == "table" and exports or {} do
+        if type(field) == "string" and type(value) == "function" and not field:find "^_" then
+          if not text:find("[%w_]+[.:]" .. field .. "%f[^%w_]") then
+            missing[#missing + 1] = module .. "." .. field
           end
         end
       end
     end
-    compare("rille", fs.read(dir .. "/rille.lua"))
-    for file in fs.list(dir .. "/rille") do
-      compare("rille." .. file:gsub("%.lua$", ""), fs.read(dir .. "/rille/" .. file))
-    end
     table.sort(missing)
     assert.same({}, missing)
-    assert.matches("@async\n[^\n]*\nfunction rille.sleep%(", fs.read(dir .. "/rille.lua"))
-    assert.matches("function fs.read%(", fs.read(dir .. "/rille/fs.lua"))
+    assert.matches("@async\n[^\n]*\nfunction rille.sleep%(", texts.rille)
+    assert.matches("function fs.read%(", texts.fs)
+  end)
+
+  it("knows what rille.http takes over from its parts, and no more of them", function()
+    local text = types().http
+    for name in ("serve json redirect error html sse file static router cookie sign unsign cors compress log metrics "
+      .. "websocket ws_connect get post put patch delete head options fetch session"):gmatch "%S+" do
+      assert.matches("%f[%w]http%." .. name .. "%f[^%w_]", text)
+    end
+    assert.is_nil(text:find("function client.", 1, true))
+    assert.is_nil(text:find("accept(", 1, true))
+  end)
+
+  it("knows every module as a field of rille", function()
+    local texts = types()
+    for name in pairs(texts) do
+      if name ~= "rille" and name ~= "inspect" then
+        assert.matches(('\nrille.%s = require "rille.%s"\n'):format(name, name), texts.rille, 1, true)
+      end
+    end
+  end)
+
+  it("gives the methods to their classes", function()
+    for name, text in pairs(types()) do
+      for head in text:gmatch "\nfunction (%u%w*):" do
+        assert.matches("\n%-%-%-@%w+ [^\n]*\nlocal " .. head .. " = {}\n", text, 1, false, name .. ": " .. head)
+      end
+    end
+  end)
+
+  it("tells values from functions", function()
+    local texts = types()
+    assert.matches("---@type lightuserdata\njson.null = nil\n", texts.json, 1, true)
+    assert.matches("---@type string\nsystem.machine = nil\n", texts.os, 1, true)
+    assert.matches("\nfunction test.seed(seed) end\n", texts.test, 1, true)
   end)
 
   it("writes definitions of every method of the core's objects", function()
-    local dir = os.tmpname()
-    os.remove(dir)
-    local _ <close> = setmetatable({}, { __close = function() fs.remove(dir, { recursive = true }) end })
-    assert.equal(0, select(2, sh("$R types " .. dir)))
-    local text, missing = fs.read(dir .. "/rille.lua"), {}
+    local text, missing = types().rille, {}
     local d <close> = rille.deadline(1)
     rille.group(function(g)
       for _, object in ipairs { g, d, rille.lock(), rille.semaphore(1), rille.event(), rille.condition(), rille.barrier(1),

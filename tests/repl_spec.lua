@@ -157,6 +157,23 @@ describe("the REPL on a pipe", function()
     assert.matches("6\n", output)
   end)
 
+  it("tells what functions of all sorts of modules do", function()
+    local input = os.tmpname()
+    local file <close> = assert(io.open(input, "w"))
+    for _, name in ipairs { "rille.race", "rille.http.get", "rille.http.post", "rille.zip.gzip", "net.connect", "rille.fs.stat",
+      "rille.hash.crc32", "Stream:read", "rille.net.serve", "rille.nothing" } do
+      file:write(":doc ", name, "\n")
+    end
+    file:flush()
+    local output = sh(("%s -i <%s"):format(program, input))
+    os.remove(input)
+    for _, line in ipairs { "The first to finish decides", "function http.get(url, options)\nMakes a request", "zip.gzip\nOne string",
+      "Connects to `host`", "function fs.stat(file)\nWhat a file is", "The digest of a string", "The next chunk",
+      "Accepts connections", "nothing is known of 'rille.nothing'" } do
+      assert.matches(line, output, 1, true)
+    end
+  end)
+
   it("goes on after a huge line, bad UTF-8, a failing __tostring and a cycle, and waits at the top", function()
     local lines = {
       "#'" .. ("x"):rep(1 << 20) .. "'", "'\255\254'", "'after ' .. 'bytes'",

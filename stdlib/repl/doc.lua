@@ -1,4 +1,5 @@
--- Finds the docstring of a function by its name: in the standard library's sources, or above its definition.
+-- Finds the docstring of a function by its name: among the standard library's definitions, or above its own.
+local definitions = require "rille.definitions"
 local program = require "rille.native.program"
 
 local doc = {}
@@ -62,25 +63,33 @@ local function of_function(f)
   return (lines[info.linedefined] or "") .. (comment and "\n" .. comment or "")
 end
 
--- `function rille.net.connect(` in a file of definitions, or `local function connect(`.
+-- What is written above `function OWNER.MEMBER(` or `OWNER.MEMBER = `. One of `hash.md5, hash.sha1 = hash.sha256, …` is
+-- what that one is.
+local function in_text(text, owner, member)
+  local alias = text:match(("\n[^\n=]*%s%%.%s[, ][^\n]*= %s%%.([%%w_]+)"):format(owner, member, owner))
+  local name = owner .. "[.:]" .. (alias or member)
+  local lines = lines_of(text)
+  for i, line in ipairs(lines) do
+    if line:find("^function " .. name .. "%(") or line:find("^" .. name .. " =") then
+      local comment = above(lines, i)
+      return comment and line:gsub(" = nil$", ""):gsub(" end$", "") .. "\n" .. comment
+    end
+  end
+end
+
+-- `rille.race`, `rille.net.connect`, `net.connect`, `Stream:read`.
 local function of_name(name)
-  local last = name:match "[%w_]+$"
-  local patterns = { "function%s+" .. name:gsub("%.", "%%.") .. "%s*%(", "function%s+[%w_]*[.:]" .. last .. "%s*%(" }
-  local first = name:match "^rille%.([%w_]+)%.[%w_]+$" or name:match "^([%w_]+)%.[%w_]+$"
-  for n, pattern in ipairs(patterns) do
-    for _, file in ipairs(program.stdlib()) do
-      local fits = n == 1 or file:find("^types/" .. (first or "") .. "%.lua$") or file == (first or "") .. ".lua"
-      if fits and file:find "%.lua$" then
-        local lines = lines_of(program.source(file))
-        for i, line in ipairs(lines) do
-          if line:find(pattern) then
-            local comment = above(lines, i)
-            if comment then
-              return line:gsub("%s*end%s*$", "") .. "\n" .. comment
-            end
-          end
-        end
-      end
+  local all = definitions.all()
+  local owner, member = name:gsub("^rille%.", ""):match "^([%w_]+)[.:]([%w_]+)$"
+  if not owner then
+    return in_text(all.rille, "rille", name:match "^rille%.([%w_]+)$" or name)
+  elseif all[owner] then
+    return in_text(all[owner], all[owner]:match "\nreturn ([%w_]+)", member)
+  end
+  for _, text in pairs(all) do
+    local found = in_text(text, owner, member)
+    if found then
+      return found
     end
   end
 end
@@ -90,14 +99,11 @@ end
 --- @return string?
 function doc.find(name)
   local value = value_of(name)
-  if type(value) == "function" then
-    local found = of_function(value)
-    if found and found:find "\n" then
-      return found
-    end
-    return of_name(name) or found
+  local own = type(value) == "function" and of_function(value)
+  if own and own:find "\n" and not name:find "^rille%." then
+    return own
   end
-  return of_name(name)
+  return of_name(name) or own or nil
 end
 
 return doc

@@ -46,3 +46,39 @@ function Request:parts(options) end
 ---@field status integer?
 ---@field headers table<string, string|number|string[]>?
 ---@field body string|fun(): string?|rille.Stream|nil
+
+---@alias rille.http.Handler fun(request: rille.http.Request): string|rille.http.Answer|table
+
+--- Requests by method, as http.get and its kin.
+---@class rille.http.Session
+---@field get fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field post fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field put fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field patch fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field delete fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field head fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+---@field options fun(self, url: string, options?: rille.http.FetchOptions): rille.http.Response
+
+--- Handlers by method, as `route` adds them.
+---@class rille.http.Router
+---@field get fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field post fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field put fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field patch fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field delete fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field head fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+---@field options fun(self, pattern: string, handler: rille.http.Handler): rille.http.Router
+
+local http = {}
+
+--- Makes a request of the method that the function is named after: http.fetch without `url` and `method`.
+---@async
+---@param url string
+---@param options? rille.http.FetchOptions
+---@return rille.http.Response
+---@raise as http.fetch
+function http.get(url, options) end
+http.post, http.put, http.patch, http.delete = http.get, http.get, http.get, http.get
+http.head, http.options = http.get, http.get
+
+return http

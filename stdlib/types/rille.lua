@@ -493,4 +493,37 @@ function rille.future() end
 ---@return string
 function rille.inspect(value, options) end
 
+-- The modules.
+rille.args = require "rille.args"
+rille.assets = require "rille.assets"
+rille.dns = require "rille.dns"
+rille.fs = require "rille.fs"
+rille.hash = require "rille.hash"
+rille.http = require "rille.http"
+rille.json = require "rille.json"
+rille.log = require "rille.log"
+rille.net = require "rille.net"
+rille.os = require "rille.os"
+rille.parallel = require "rille.parallel"
+rille.path = require "rille.path"
+rille.process = require "rille.process"
+rille.progress = require "rille.progress"
+rille.regex = require "rille.regex"
+rille.signal = require "rille.signal"
+rille.stream = require "rille.stream"
+rille.supervisor = require "rille.supervisor"
+rille.test = require "rille.test"
+rille.text = require "rille.text"
+rille.tls = require "rille.tls"
+rille.tty = require "rille.tty"
+rille.vec = require "rille.vec"
+rille.worker = require "rille.worker"
+rille.zip = require "rille.zip"
+---@type rille.Stream
+rille.stdin = nil
+---@type rille.Stream
+rille.stdout = nil
+---@type rille.Stream
+rille.stderr = nil
+
 return rille
