@@ -83,45 +83,35 @@ end
 --- @param opts? { mode: integer|string } the permissions of a new file; 0666 without the umask by default
 --- @return rille.File
 --- @raise system errors of open
-function fs.open(file, mode, opts)
-  return native.open(file, mode, opts)
-end
+fs.open = native.open
 
 --- What a file is: its type, size, owner, mode and times. A link is followed.
 --- @async
 --- @param file string
 --- @return rille.Stat # of what a link leads to
 --- @raise system errors of stat
-function fs.stat(file)
-  return native.stat(file)
-end
+fs.stat = native.stat
 
 --- The same of a link itself.
 --- @async
 --- @param file string
 --- @return rille.Stat # of a link itself
 --- @raise system errors of lstat
-function fs.lstat(file)
-  return native.lstat(file)
-end
+fs.lstat = native.lstat
 
 --- Whether there is something under a name.
 --- @async
 --- @param file string
 --- @return boolean # false also for a link that leads nowhere
 --- @raise system errors of stat, but ENOENT and ENOTDIR
-function fs.exists(file)
-  return native.exists(file)
-end
+fs.exists = native.exists
 
 --- Makes a directory; with `parents` also those above it, and it may be there already.
 --- @async
 --- @param dir string
 --- @param opts? { parents: boolean, mode: integer|string }
 --- @raise system errors of mkdir
-function fs.mkdir(dir, opts)
-  native.mkdir(dir, opts)
-end
+fs.mkdir = native.mkdir
 
 --- Removes a file, a link or an empty directory; with `recursive` a directory with all in it. Links
 --- are removed, never followed, also when someone swaps a directory for one meanwhile. When a
@@ -130,72 +120,56 @@ end
 --- @param file string
 --- @param opts? { recursive: boolean }
 --- @raise system errors of unlink and rmdir
-function fs.remove(file, opts)
-  native.remove(file, opts)
-end
+fs.remove = native.remove
 
 --- Gives a file another name on the same file system; a file of that name is replaced.
 --- @async
 --- @param from string
 --- @param to string
 --- @raise system errors of rename
-function fs.rename(from, to)
-  native.rename(from, to)
-end
+fs.rename = native.rename
 
 --- Copies a file, and its mode if `to` is new. A copy that fails leaves no new file.
 --- @async
 --- @param from string
 --- @param to string
 --- @raise system errors of open, read and write
-function fs.copy(from, to)
-  native.copy(from, to)
-end
+fs.copy = native.copy
 
 --- Makes `name` another name of the file.
 --- @async
 --- @param file string
 --- @param name string
 --- @raise system errors of link
-function fs.link(file, name)
-  native.link(file, name)
-end
+fs.link = native.link
 
 --- Makes `name` a symbolic link with that target.
 --- @async
 --- @param target string
 --- @param name string
 --- @raise system errors of symlink
-function fs.symlink(target, name)
-  native.symlink(target, name)
-end
+fs.symlink = native.symlink
 
 --- Where a symbolic link leads.
 --- @async
 --- @param link string
 --- @return string # its target, as it was given
 --- @raise system errors of readlink
-function fs.readlink(link)
-  return native.readlink(link)
-end
+fs.readlink = native.readlink
 
 --- The one name of a file: from the root, with every link followed.
 --- @async
 --- @param file string
 --- @return string # the absolute path without links
 --- @raise system errors of realpath
-function fs.realpath(file)
-  return native.realpath(file)
-end
+fs.realpath = native.realpath
 
 --- Sets the permission bits of a file; a link is followed.
 --- @async
 --- @param file string
 --- @param mode integer|string an integer, or octal digits: "644"
 --- @raise system errors of chmod
-function fs.chmod(file, mode)
-  native.chmod(file, mode)
-end
+fs.chmod = native.chmod
 
 --- Sets the owner of a file, the group, or both; a link is followed.
 --- @async
@@ -203,9 +177,7 @@ end
 --- @param uid? integer unchanged by default
 --- @param gid? integer unchanged by default
 --- @raise system errors of chown
-function fs.chown(file, uid, gid)
-  native.chown(file, uid, gid)
-end
+fs.chown = native.chown
 
 --- Sets the times of the last access and change, in seconds since 1970; now by default.
 --- @async
@@ -213,9 +185,7 @@ end
 --- @param atime? number
 --- @param mtime? number
 --- @raise system errors of utimensat
-function fs.utime(file, atime, mtime)
-  native.utime(file, atime, mtime)
-end
+fs.utime = native.utime
 
 --- The entries of a directory, in the order the system keeps them, read as the loop goes: `for
 --- name, type in fs.list(dir)`.

@@ -41,51 +41,35 @@ system.name, system.release, system.machine = native.system()
 --- The working directory.
 --- @return string
 --- @raise system errors of getcwd
-function system.cwd()
-  return native.cwd()
-end
+system.cwd = native.cwd
 
 --- Changes the working directory, of every thread of the process.
 --- @param dir string
 --- @raise system errors of chdir
-function system.chdir(dir)
-  native.chdir(dir)
-end
+system.chdir = native.chdir
 
 --- How many cores this process may use.
 --- @return integer
-function system.cpus()
-  return native.cpus()
-end
+system.cpus = native.cpus
 
 --- Memory in bytes; `available`: without swapping, `resident`: of this process.
 --- @return { total: integer, free: integer, available: integer, resident: integer }
-function system.memory()
-  return native.memory()
-end
+system.memory = native.memory
 
 --- The name of this machine.
 --- @return string
-function system.hostname()
-  return native.hostname()
-end
+system.hostname = native.hostname
 
 --- Seconds since the system started.
 --- @return number
-function system.uptime()
-  return native.uptime()
-end
+system.uptime = native.uptime
 
 --- The load averages over 1, 5 and 15 minutes.
 --- @return number, number, number
-function system.load()
-  return native.load()
-end
+system.load = native.load
 
 --- The user this process runs as; without a name where the system knows none.
 --- @return { uid: integer, gid: integer, name: string?, home: string?, shell: string? }
-function system.user()
-  return native.user()
-end
+system.user = native.user
 
 return system

@@ -29,8 +29,6 @@ end
 --- @param pid integer
 --- @param name string|integer 0 only asks whether it is there
 --- @raise system errors of kill
-function signal.send(pid, name)
-  native.send(pid, name)
-end
+signal.send = native.send
 
 return signal

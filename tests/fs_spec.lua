@@ -407,6 +407,12 @@ describe("rille.fs: open files", function()
 end)
 
 describe("rille.fs: directories and names", function()
+  it("names the line of the caller when an argument is wrong", function()
+    local line = debug.getinfo(1, "l").currentline + 1
+    local _, err = pcall(function() fs.stat(nil) end)
+    assert.matches(("fs_spec.lua:%d: bad argument #1 to 'stat'"):format(line), err, 1, true)
+  end)
+
   it("lists a large directory with types", function()
     local dir <const>, _ <close> = temp_dir()
     for i = 1, 2000 do
