@@ -46,8 +46,24 @@ describe("the program", function()
     local output, status = sh "$R -z"
     assert.equal(2, status)
     assert.matches("unrecognized option '-z'", output, 1, true)
-    assert.equal(2, select(2, sh "$R --timeout=x -e ''"))
+    assert.matches("\nusage: [^\n]+\n[^\n]+\n[^\n]+%-%-help lists the options\n$", output)
     assert.equal(2, select(2, sh "$R -e"))
+  end)
+
+  it("tells what an option needs that has no value, or one that means nothing", function()
+    for option, complaint in pairs {
+      ["--timeout=x"] = "seconds are needed, as in --timeout=2.5, not '--timeout=x'",
+      ["--timeout"] = "seconds are needed, as in --timeout=2.5, not '--timeout'",
+      ["--max-memory=1X"] = "bytes are needed, as in --max-memory=64M, not '--max-memory=1X'",
+      ["--warn-blocking=0"] = "milliseconds are needed, as in --warn-blocking=50, not '--warn-blocking=0'",
+      ["--trace"] = "a file is needed, as in --trace=FILE, not '--trace'",
+      ["--profile="] = "a file is needed, as in --profile=FILE, not '--profile='",
+      ["--timeouts=1"] = "unrecognized option '--timeouts=1'",
+    } do
+      local output, status = sh("$R " .. option)
+      assert.equal(2, status)
+      assert.matches(complaint, output, 1, true)
+    end
   end)
 
   it("runs a script with a BOM, CRLF, or a first line for the shell", function()

@@ -9,11 +9,16 @@
 
 static const char *const commands[] = {"test", "check", "build", "types", "ps", NULL};
 
+static void synopsis(FILE *out, const char *program) {
+  fprintf(out,
+          "usage: %s [options] [script [args]]\n"
+          "       %s test|check|build|types|ps [args]\n",
+          program, program);
+}
+
 static void help(FILE *out, const char *program) {
-  fprintf(
-      out,
-      "usage: %s [options] [script [args]]\n"
-      "       %s test|check|build|types|ps [args]\n"
+  synopsis(out, program);
+  fputs(
       "Options:\n"
       "  -e stat           run string 'stat'\n"
       "  -i                go interactive after running 'script'\n"
@@ -36,12 +41,13 @@ static void help(FILE *out, const char *program) {
       "  --deny-WHAT[=LIST]  refuse this, whatever is permitted\n"
       "  --                stop handling options\n"
       "  -                 stop handling options and run standard input\n",
-      program, program);
+      out);
 }
 
 static bool usage(const char *program, const char *complaint, const char *subject) {
   fprintf(stderr, "%s: %s '%s'\n", program, complaint, subject);
-  help(stderr, program);
+  synopsis(stderr, program);
+  fprintf(stderr, "       %s --help lists the options\n", program);
   return false;
 }
 
@@ -75,31 +81,54 @@ static bool read_blocking(rl_command_line *line, const char *text) {
   return true;
 }
 
-// "--trace=FILE" or "--trace FILE". The count of words used, 0: it is another option.
-static int read_file_option(rl_command_line *line, char **word) {
-  static const char *const names[] = {"--trace", "--profile"};
-  for (int i = 0; i < 2; i++) {
-    size_t length = strlen(names[i]);
-    if (strncmp(*word, names[i], length) != 0) continue;
-    const char *file = word[0][length] == '=' ? *word + length + 1 : word[1];
-    if ((word[0][length] != '=' && word[0][length]) || !file || !*file) return 0;
-    *(i ? &line->seeing.profile : &line->seeing.trace) = file;
-    return word[0][length] ? 1 : 2;
+static bool read_trace(rl_command_line *line, const char *file) {
+  line->seeing.trace = file;
+  return true;
+}
+
+static bool read_profile(rl_command_line *line, const char *file) {
+  line->seeing.profile = file;
+  return true;
+}
+
+// Options that need a value, and what to say when it is missing or cannot be read.
+static const struct {
+  const char *name;
+  bool (*read)(rl_command_line *, const char *value);
+  const char *complaint;
+  bool apart;  // "--trace FILE" is the same as "--trace=FILE"
+} valued[] = {
+    {"--timeout", read_timeout, "seconds are needed, as in --timeout=2.5, not", false},
+    {"--warn-blocking", read_blocking, "milliseconds are needed, as in --warn-blocking=50, not",
+     false},
+    {"--max-memory", read_memory, "bytes are needed, as in --max-memory=64M, not", false},
+    {"--trace", read_trace, "a file is needed, as in --trace=FILE, not", true},
+    {"--profile", read_profile, "a file is needed, as in --profile=FILE, not", true},
+};
+
+// The count of words used, 0: it is another option, or `*complaint` says what is wrong.
+static int read_valued(rl_command_line *line, char **word, const char **complaint) {
+  for (size_t i = 0; i < sizeof valued / sizeof *valued; i++) {
+    size_t length = strlen(valued[i].name);
+    bool joined = word[0][length] == '=';
+    if (strncmp(*word, valued[i].name, length) != 0 || (word[0][length] && !joined)) continue;
+    const char *value = joined ? *word + length + 1 : valued[i].apart ? word[1] : NULL;
+    if (value && *value && valued[i].read(line, value)) return joined ? 1 : 2;
+    *complaint = valued[i].complaint;
   }
   return 0;
 }
 
-static bool read_long(rl_command_line *line, const char *option) {
-  if (strcmp(option, "--inspect") == 0 || strncmp(option, "--inspect=", 10) == 0) {
-    add(line, RL_STEP_INSPECT, option[9] ? option + 10 : "", NULL);
-    line->inspect = true;
-    return true;
-  }
-  if (strncmp(option, "--timeout=", 10) == 0) return read_timeout(line, option + 10);
-  if (strncmp(option, "--warn-blocking=", 16) == 0) return read_blocking(line, option + 16);
-  if (strncmp(option, "--max-memory=", 13) == 0) return read_memory(line, option + 13);
+static bool read_permission(rl_command_line *line, const char *option) {
   if (strncmp(option, "--allow-", 8) != 0 && strncmp(option, "--deny-", 7) != 0) return false;
   line->permissions[line->permission_count++] = option + 2;
+  return true;
+}
+
+static bool read_inspect(rl_command_line *line, const char *option) {
+  if (strcmp(option, "--inspect") != 0 && strncmp(option, "--inspect=", 10) != 0) return false;
+  add(line, RL_STEP_INSPECT, option[9] ? option + 10 : "", NULL);
+  line->inspect = true;
   return true;
 }
 
@@ -143,8 +172,10 @@ static int read_options(rl_command_line *line, char **argv) {
   while (argv[i] && argv[i][0] == '-' && argv[i][1]) {
     if (strcmp(argv[i], "--") == 0) return i + 1;
     if (argv[i][1] == '-') {
-      int used = read_file_option(line, argv + i);
-      if (!used && !read_long(line, argv[i])) return usage(argv[0], "bad option", argv[i]), -1;
+      const char *complaint = "unrecognized option";
+      int used = read_valued(line, argv + i, &complaint);
+      if (!used && !read_inspect(line, argv[i]) && !read_permission(line, argv[i]))
+        return usage(argv[0], complaint, argv[i]), -1;
       i += used ? used : 1;
     } else if (argv[i][1] == 'e' || argv[i][1] == 'l') {
       int used = read_with_argument(line, argv + i);
