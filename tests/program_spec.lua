@@ -327,6 +327,20 @@ describe("the program", function()
     local output, status = sh [[$R -e 'require "rille.nosuch"']]
     assert.equal(1, status)
     assert.matches("no module 'nosuch' in the binary", output, 1, true)
+    assert.equal("nil\n", (sh [[$R -e 'print(require("rille").nosuch)']]))
+  end)
+
+  it("says in one sentence that a library of its own is missing, and where it was looked for", function()
+    local dir <const> = os.tmpname()
+    os.remove(dir)
+    local _ <close> = setmetatable({}, { __close = function() sh("rm -r " .. dir) end })
+    sh(("mkdir %s && cp $R %s/rille"):format(dir, dir))
+    local output, status = sh(dir .. [[/rille -e 'require("rille").hash.md5("x")']])
+    if status == 0 then pending "it is installed on this machine" end
+    local sentence = ("rille has no module 'hash' in the binary, and no hash.so in %s/lib/rille, "):format(dir)
+    assert.matches("^rille: %(command line%):1: " .. sentence:gsub("%p", "%%%0"), output)
+    output = sh(dir .. [[/rille -e 'print(select(2, pcall(require, "rille.hash")))']])
+    assert.matches("^" .. sentence:gsub("%p", "%%%0") .. "[^\n]+\n$", output)
   end)
 
   it("loads C modules of the system", function()

@@ -35,18 +35,25 @@ static int push_home(lua_State *L) {
   return 1;
 }
 
-// Pushes the path of NAME.so, or nil.
-static void push_path(lua_State *L, const char *name) {
+// The directories that C modules may be in, from the one this code is in.
+static const char *const places[] = {"%s/lib/rille", "%s/rille", "%s/../" RILLE_LIBDIR "/rille"};
+enum { PLACES = sizeof places / sizeof *places };
+
+// Pushes the path of NAME.so and returns true, or a list of where it is not.
+static bool push_path(lua_State *L, const char *name) {
   const char *home = push_home(L) ? lua_tostring(L, -1) : RILLE_MODULE_DIR;
-  const char *const formats[] = {"%s/lib/rille/%s.so", "%s/rille/%s.so",
-                                 "%s/../" RILLE_LIBDIR "/rille/%s.so"};
-  for (int i = 0; i < 4; i++) {
-    const char *path = i < 3 ? lua_pushfstring(L, formats[i], home, name)
-                             : lua_pushfstring(L, "%s/%s.so", RILLE_MODULE_DIR, name);
-    if (access(path, R_OK) == 0) return;
+  lua_pushliteral(L, "");
+  for (int i = 0; i <= PLACES; i++) {
+    const char *place =
+        i < PLACES ? lua_pushfstring(L, places[i], home) : lua_pushliteral(L, RILLE_MODULE_DIR);
+    const char *path = lua_pushfstring(L, "%s/%s.so", place, name);
+    if (access(path, R_OK) == 0) return true;
+    lua_pop(L, 1);
+    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -2), i ? ", " : "", place);
+    lua_replace(L, -3);
     lua_pop(L, 1);
   }
-  lua_pushnil(L);
+  return false;
 }
 
 // A C module inside a built program: pushes a path that leads to its bytes.
@@ -75,7 +82,7 @@ static int is_plain(const char *name) {
 static int push_object(lua_State *L, const char *name, const char *path) {
   void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!object) {
-    lua_pushfstring(L, "module 'rille.%s' does not load: %s", name, dlerror());
+    lua_pushfstring(L, "rille's module '%s' does not load: %s", name, dlerror());
     return 1;
   }
   lua_CFunction open;
@@ -108,12 +115,8 @@ int rl_native_push(lua_State *L, const char *name, int c_modules) {
     return 1;
   }
   if (push_bundled(L, name)) return push_object(L, name, lua_tostring(L, -1));
-  push_path(L, name);
-  const char *path = lua_tostring(L, -1);
-  if (path) return push_object(L, name, path);
-  lua_pushfstring(L,
-                  "rille has no module '%s' in the binary, and no %s.so in lib/rille beside it or "
-                  "in " RILLE_MODULE_DIR ": was the library it needs missing when rille was built?",
-                  name, name);
+  if (push_path(L, name)) return push_object(L, name, lua_tostring(L, -1));
+  lua_pushfstring(L, "rille has no module '%s' in the binary, and no %s.so in %s", name, name,
+                  lua_tostring(L, -1));
   return 1;
 }

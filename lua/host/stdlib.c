@@ -64,7 +64,14 @@ static int is_ours(const char *name) {
   return strncmp(name, "rille", 5) == 0 && (name[5] == '.' || name[5] == '\0');
 }
 
-// searcher(name) -> loader, where | sentence
+// A module of rille, which nobody else provides.
+static int is_documented(const char *name) {
+  char file[LONGEST + 16];
+  snprintf(file, sizeof file, "types/%s.lua", name);
+  return rl_stdlib_find(file) != NULL;
+}
+
+// searcher(name) -> loader, where | sentence. Raises the sentence if no other searcher can help.
 int rl_stdlib_search(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   if (!is_ours(name)) return 0;
@@ -80,7 +87,9 @@ int rl_stdlib_search(lua_State *L) {
     }
   }
   const char *bare = native ? name + 13 : name[5] ? name + 6 : "";
-  return rl_native_push(L, bare, s.c_modules);
+  int pushed = rl_native_push(L, bare, s.c_modules);
+  if (pushed == 1 && (native || is_documented(bare))) return lua_error(L);
+  return pushed;
 }
 
 int rl_stdlib_load(lua_State *L, const char *file) {
