@@ -78,7 +78,7 @@ local compilers = {
 }
 
 -- What a host of librille needs besides.
-local host = "$(pkg-config --cflags --libs lua5.4) -L" .. build .. " -lrille -Wl,-rpath,$(realpath " .. build .. ") "
+local host = "$(pkg-config --cflags --libs lua5.4) $(pkg-config --cflags --libs glib-2.0 2>/dev/null) -L" .. build .. " -lrille -Wl,-rpath,$(realpath " .. build .. ") "
 
 -- Compiles a floor, a peer, or a tool of bench/tools, once; returns where it is, or nil and the compiler's words.
 function M.compile(source)

@@ -146,8 +146,8 @@ end
 
 --- Runs one work; returns figures by peer.
 function rounds.run(work, options)
-  if work.needs and not peers.succeeds("command -v " .. work.needs) then
-    say(work.name, " is left out: no ", work.needs, "\n")
+  if work.needs and not peers.succeeds(work.needs) then
+    say(work.name, " is left out: it needs ", work.needs, "\n")
     return nil
   end
   if options.mode == "instructions" and not work.counted then return nil end

@@ -2,7 +2,7 @@
 --   args     arguments of a default run; the first is the count of operations and scales by `slow`
 --   full     arguments of a run with --full
 --   counted  the count of operations for instruction counts, or nil: under valgrind, n against 2n
---   needs    a program without which the work is left out
+--   needs    a shell command without whose success the work is left out
 --   tool     what loads the server, if it is not bench/tools/load.c; `peers`, `rounds` and `seconds` narrow a long work down
 --   metrics  key, unit, and `more` where more is better
 --   reach    targets: metric, at_most or at_least, a number; `times` multiplies it by that peer's (or work's) figure
@@ -26,6 +26,19 @@ local function json_reach()
     { metric = "decode", at_least = 0.8, times = "node" },
     { metric = "encode", at_least = 1, times = "cjson" },
   }
+end
+
+local function late_metrics()
+  return {
+    { key = "timer_us", unit = "us timer" }, { key = "socket_us", unit = "us socket" },
+    { key = "post_us", unit = "us post" }, { key = "idle_us", unit = "us idle" },
+  }
+end
+
+local function late_reach()
+  local reach = {}
+  for i, metric in ipairs(late_metrics()) do reach[i] = { metric = metric.key, at_most = 1000 } end
+  return reach
 end
 
 local function hello_reach()
@@ -211,15 +224,11 @@ return {
     reach = { { metric = "instructions", at_most = 3, times = "c" }, { metric = "ns", at_most = 3, times = "c" } },
   },
   {
-    group = "embed", name = "late", args = { 100 },
-    metrics = {
-      { key = "timer_us", unit = "us timer" }, { key = "socket_us", unit = "us socket" },
-      { key = "post_us", unit = "us post" }, { key = "idle_us", unit = "us idle" },
-    },
-    reach = {
-      { metric = "timer_us", at_most = 1000 }, { metric = "socket_us", at_most = 1000 },
-      { metric = "post_us", at_most = 1000 }, { metric = "idle_us", at_most = 1000 },
-    },
+    group = "embed", name = "late", args = { 100 }, metrics = late_metrics(), reach = late_reach(),
+  },
+  {
+    group = "embed", name = "late_glib", args = { 100 }, needs = "pkg-config --exists glib-2.0", metrics = late_metrics(),
+    reach = late_reach(),
   },
   {
     group = "embed", name = "runtimes", args = { 1000 },
@@ -231,7 +240,7 @@ return {
     reach = hello_reach(),
   },
   {
-    group = "http", name = "hello_wrk", program = "hello", server = true, args = { 64, 1, "wrk" }, needs = "wrk",
+    group = "http", name = "hello_wrk", program = "hello", server = true, args = { 64, 1, "wrk" }, needs = "command -v wrk",
     metrics = load_metrics(), reach = hello_reach(),
   },
   {
