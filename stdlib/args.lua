@@ -2,6 +2,7 @@
 local args = {}
 
 local KEYS = { help = true, type = true, default = true, value = true, required = true, many = true, flag = true, choices = true }
+local TYPES = { integer = true, number = true, string = true }
 
 local function key_of(name)
   return (name:gsub("^%-+", ""):gsub("%-", "_"))
@@ -24,6 +25,9 @@ local function read_entry(entry, at)
   end
   if #d.names == 0 then
     error(("args: entry %d has no name"):format(at), 4)
+  end
+  if d.type and type(d.type) ~= "function" and not TYPES[d.type] then
+    error(('args: unknown type \'%s\' in entry %d: "integer", "number", "string" or a function'):format(tostring(d.type), at), 4)
   end
   d.key = key_of(d.names[1])
   d.flag = d.flag or (d.option and not d.type and not d.value and not d.choices and d.default == nil and not d.required)
@@ -244,9 +248,10 @@ end
 --- Reads the script's arguments. `--help` prints the help text and ends the program with status 0, a mistake prints a
 --- sentence and ends it with status 2.
 ---
---- An entry of the declaration is a list of names with `help`, `type` ("integer", "number" or a function), `default`,
---- `value` (its name in the help), `choices`, `required`, `many`. Names with dashes are options, and flags if nothing
---- says that they have a value; the others are positional.
+--- An entry of the declaration is a list of names with `help`, `type` ("integer", "number", "string", or a function that
+--- gives a value or nil and a complaint), `default`, `value` (its name in the help), `choices`, `required`, `many`. Names
+--- with dashes are options, and flags if nothing says that they have a value; the others are positional, and may be
+--- missing unless they are `required`.
 --- @param spec { name?: string, description?: string, [integer]: table }
 --- @param words? string[]
 --- @return table

@@ -22,6 +22,14 @@ describe("args", function()
     assert.same({ from = { "-a" }, to = "b", verbose = false, dry_run = false, count = 1 }, got)
   end)
 
+  it("refuses a declaration that means nothing", function()
+    local function refused(entry) return select(2, pcall(args.read, { entry }, {})) end
+    assert.matches("unknown key 'tpye' in entry 1", refused { "--n", tpye = "integer" })
+    assert.matches("unknown type 'int' in entry 1: \"integer\", \"number\", \"string\" or a function", refused { "--n", type = "int" }, 1, true)
+    assert.matches("entry 1 has no name", refused { help = "what for" })
+    assert.same({ n = "7" }, args.read({ { "--n", type = "string" } }, { "--n", "7" }))
+  end)
+
   it("tells each mistake in a sentence", function()
     local function complaint(...)
       return select(2, args.read(SPEC, { ... }))
