@@ -1,7 +1,5 @@
--- A chat server with rooms, over TCP: one line is one message, "/join ROOM" changes the room. Each
--- member has a queue, so
--- that a slow reader holds up nobody. With a port as argument it serves until Ctrl-C (talk to it
--- with nc); without, three
+-- A chat server with rooms, over TCP: one line is one message, "/join ROOM" changes the room. Each member has a queue, so
+-- that a slow reader holds up nobody. With a port as argument it serves until Ctrl-C (talk to it with nc); without, three
 -- members talk to each other.
 --   rille examples/chat.lua [PORT]
 local rille = require "rille"
@@ -12,6 +10,7 @@ local rooms = {}
 local function leave(member)
   local room = rooms[member.room]
   if room then room[member] = nil end
+  if room and not next(room) then rooms[member.room] = nil end
 end
 
 local function tell(room, text, except)
@@ -30,12 +29,21 @@ local function join(member, room)
   tell(room, ("* %s is in %s"):format(member.name, room))
 end
 
+-- A member is in a room until it is closed, however its connection ends.
+local Member = {}
+
+function Member.__close(member)
+  leave(member)
+  tell(member.room, ("* %s has left"):format(member.name))
+  member.queue:close()
+end
+
 local function chat(conn)
   conn:write "name? "
   local name = conn:read "l"
   if not name then return end
-  local member = { name = name, conn = conn, queue = rille.channel(100) }
   rille.group(function(g)
+    local member <close> = setmetatable({ name = name, conn = conn, queue = rille.channel(100) }, Member)
     g:spawn(function()
       for text in member.queue do conn:write(text, "\n") end
     end)
@@ -48,9 +56,6 @@ local function chat(conn)
         tell(member.room, name .. ": " .. line, member)
       end
     end
-    leave(member)
-    tell(member.room, ("* %s has left"):format(name))
-    member.queue:close()
   end)
 end
 

@@ -3,7 +3,7 @@
 local rille = require "rille"
 local http = require "rille.http"
 
-local WORKERS, PAUSE = 4, 0.005
+local AT_ONCE, PAUSE = 4, 0.005
 
 local function absolute(base, link)
   link = link:gsub("#.*$", "")
@@ -16,35 +16,29 @@ end
 
 local function crawl(start, most)
   local root = start:match "^(https?://[^/]+)"
-  local queue, seen, results, busy = { start }, { [start] = true }, {}, 0
+  local seen, count, results = { [start] = true }, 1, {}
+  local slots = rille.semaphore(AT_ONCE)
 
-  local function visit(url)
+  -- The text of a page; "" of what is none.
+  local function fetch(url)
+    local _ <close> = slots:acquire()
     local ok, answer = pcall(http.get, url, { timeout = 10, limit = 1024 * 1024 })
+    rille.sleep(PAUSE)
     results[#results + 1] = { url = url, status = ok and answer.status or answer.code }
-    if not ok or not (answer.headers["content-type"] or ""):find "html" then return end
-    for link in answer.body:gmatch 'href="([^"]*)"' do
-      local found = absolute(url, link)
-      if found and found:sub(1, #root) == root and not seen[found] and #results + #queue + busy < most then
-        seen[found] = true
-        queue[#queue + 1] = found
-      end
-    end
+    return ok and (answer.headers["content-type"] or ""):find "html" and answer.body or ""
   end
 
   rille.group(function(g)
-    for _ = 1, WORKERS do
-      g:spawn(function()
-        while true do
-          while #queue == 0 and busy > 0 do rille.sleep(PAUSE) end
-          local url = table.remove(queue, 1)
-          if not url then return end
-          busy = busy + 1
-          visit(url)
-          busy = busy - 1
-          rille.sleep(PAUSE)
+    local function visit(url)
+      for link in fetch(url):gmatch 'href="([^"]*)"' do
+        local found = absolute(url, link)
+        if found and found:sub(1, #root) == root and not seen[found] and count < most then
+          seen[found], count = true, count + 1
+          g:spawn(visit, found)
         end
-      end)
+      end
     end
+    visit(start)
   end)
   return results
 end

@@ -5,7 +5,7 @@ local fs = require "rille.fs"
 local json = require "rille.json"
 
 local rows = tonumber(arg[1]) or 100000
-local dir, guard <close> = fs.temp_dir() -- luacheck: ignore guard
+local dir, _ <close> = fs.temp_dir()
 local path = dir .. "/orders.jsonl"
 
 local cities = { "Lagos", "Lima", "Łódź", "Oslo", "東京" }

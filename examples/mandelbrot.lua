@@ -50,7 +50,7 @@ if arg[2] then
   fs.write(arg[2], image)
   print(("%d x %d pixels in %.2f s: %s"):format(width, height, seconds, arg[2]))
 else
-  local dir, guard <close> = fs.temp_dir() -- luacheck: ignore guard
+  local dir, _ <close> = fs.temp_dir()
   fs.write(dir .. "/mandelbrot.pgm", image)
   local size = fs.stat(dir .. "/mandelbrot.pgm").size
   print(("%d x %d pixels, %d bytes, in %.2f s"):format(width, height, size, seconds))

@@ -1,7 +1,5 @@
--- A TCP proxy: what arrives here goes there, and back, at the pace of the slower side. With
--- arguments it serves until
--- Ctrl-C; without, it stands between a client and a server of its own, and shows how little it
--- holds.
+-- A TCP proxy: what arrives here goes there, and back, at the pace of the slower side. With arguments it serves until
+-- Ctrl-C; without, it stands between a client and a server of its own, and shows how little it holds.
 --   rille examples/proxy.lua [LISTEN-PORT HOST PORT]
 local rille = require "rille"
 local net = require "rille.net"

@@ -1,7 +1,5 @@
--- A client written for LuaSocket, unmodified and yet concurrent: Debian's lua-redis, ten
--- connections that each wait for one
--- second, in one second. Starts a redis-server of its own, or uses the one on the port that is
--- given.
+-- A client written for LuaSocket, unmodified and yet concurrent: Debian's lua-redis, ten connections that each wait for
+-- one second, in one second. Starts a redis-server of its own, or uses the one on the port that is given.
 --   rille examples/redis_concurrent.lua [PORT]
 local rille = require "rille"
 local net = require "rille.net"

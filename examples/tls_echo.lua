@@ -1,5 +1,4 @@
--- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a
--- certificate (with the program
+-- An echo server over TLS. With arguments it serves until Ctrl-C; without, it makes itself a certificate (with the program
 -- openssl) and shows what a client sees, and what one that trusts nobody sees.
 --   rille examples/tls_echo.lua [PORT CERTIFICATE KEY]
 local rille = require "rille"

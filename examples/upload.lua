@@ -7,8 +7,7 @@ local page = [[
 <form method="post" enctype="multipart/form-data"><input type="file" name="file" multiple><button>Send</button></form>
 ]]
 
-local directory = fs.temp_dir()
-local _ <close> = setmetatable({}, { __close = function() fs.remove(directory, { recursive = true }) end })
+local directory, _ <close> = fs.temp_dir() -- it goes with the script, which therefore waits for the server
 
 local count = 0
 
