@@ -66,7 +66,7 @@ local function declared(doc, line, own)
   if head then
     return ("function %s%s%s end"):format(head, name, parameters), head
   end
-  local names, value = line:match "^([%a][%w_]*%.[%w_., ]+) = (.*)$"
+  local names, value = line:match "^(%a[%w_]*%.%a[%w_., ]*) = (.*)$"
   if names then
     return assigned(doc, names, value), names:match "^[%w_]+"
   end

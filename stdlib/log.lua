@@ -1,7 +1,7 @@
 -- rille.log: leveled lines with fields; pretty on a terminal, JSON otherwise. Writing never waits: a task of its own does.
 local json = require "rille.json"
 local rille = require "rille"
-local getenv = require("rille.options").getenv
+local check_options, getenv = require("rille.options").check, require("rille.options").getenv
 
 local LEVELS = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
 local COLORS = { debug = "2", info = "36", warn = "33", error = "31" }
@@ -111,7 +111,16 @@ end
 
 local epoch = os.time() - rille.now() -- of the wall clock: whole seconds are exact, fractions are a guess
 
+local function check_fields(fields, call, level)
+  if type(fields) ~= "table" then
+    error(("log.%s: a table of fields expected, got %s"):format(call, type(fields)), level)
+  end
+end
+
 local function record(base, level, message, fields)
+  if fields ~= nil then
+    check_fields(fields, level, 4)
+  end
   if LEVELS[level] < threshold then
     return
   end
@@ -175,6 +184,7 @@ end
 --- @param fields table<string, any>
 --- @return rille.Logger
 function log.with(fields)
+  check_fields(fields, "with", 3)
   return setmetatable({ fields = fields }, Logger)
 end
 
@@ -182,6 +192,7 @@ end
 --- @param fields table<string, any>
 --- @return rille.Logger
 function Logger:with(fields)
+  check_fields(fields, "with", 3)
   local all = {}
   for name, value in pairs(self.fields) do
     all[name] = value
@@ -192,22 +203,19 @@ function Logger:with(fields)
   return log.with(all)
 end
 
---- Sets what is said: "debug", "info" (the default, or what RILLE_LOG says), "warn", "error" or "off".
---- @param level string
+--- Sets what is said: this level and those above. "info" by default, or what RILLE_LOG says.
+--- @param level "debug"|"info"|"warn"|"error"|"off"
 function log.level(level)
-  threshold = LEVELS[level] or error(("log: unknown level '%s'"):format(tostring(level)), 2)
+  threshold = LEVELS[level]
+    or error(("log.level: 'debug', 'info', 'warn', 'error' or 'off' expected, got '%s'"):format(tostring(level)), 2)
 end
 
 --- Sets how: "pretty" or "json"; and where to: a stream, standard error by default.
 --- @param options { format?: "pretty"|"json", stream?: rille.Stream, color?: boolean }
 function log.configure(options)
-  for name in pairs(options) do
-    if name ~= "format" and name ~= "stream" and name ~= "color" then
-      error(("log: unknown option '%s'"):format(tostring(name)), 2)
-    end
-  end
+  check_options(options, { format = "string", stream = "any", color = "boolean" }, "log.configure")
   if options.format and options.format ~= "pretty" and options.format ~= "json" then
-    error(("log: unknown format '%s'"):format(tostring(options.format)), 2)
+    error(("log.configure: option 'format': 'pretty' or 'json' expected, got '%s'"):format(options.format), 2)
   end
   format, sink = options.format or format, options.stream or sink
   if options.color ~= nil then

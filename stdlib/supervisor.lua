@@ -9,6 +9,22 @@ local supervisor = {}
 local FIRST, LONGEST = 0.1, 30 -- seconds of back-off
 local LIMIT, WITHIN = 5, 10    -- restarts in so many seconds before it gives up
 
+--- What to keep running: a function, or one of `run` and `worker`.
+--- @class rille.SupervisorChild
+--- @field name? string its number by default
+--- @field run? fun()
+--- @field worker? rille.WorkerSpec what worker.spawn takes
+--- @field restart? "on_error"|"always" when; on_error by default
+
+--- @class rille.SupervisorOptions
+--- @field [integer] fun()|rille.SupervisorChild
+--- @field strategy? "one_for_one"|"one_for_all" restarts what has failed (the default); ends and restarts all
+--- @field backoff? number seconds before the first restart, twice as many before each further one; 0.1 by default
+--- @field max_backoff? number seconds at most; 30 by default
+--- @field limit? integer restarts that are allowed `within` so many seconds; 5 by default
+--- @field within? number seconds; 10 by default
+--- @field on_restart? fun(name: string, err: any, delay: number) is told of each
+
 --- @class rille.Supervisor
 local Supervisor = {}
 Supervisor.__index = Supervisor
@@ -16,23 +32,26 @@ Supervisor.__name = "rille.Supervisor"
 
 local known = {
   strategy = "string", limit = "integer", within = "number", backoff = "number", max_backoff = "number",
-  on_restart = "any",
+  on_restart = "function",
 }
-local known_child = { name = "string", run = "any", worker = "any", restart = "string" }
+local known_child = { name = "string", run = "function", worker = "table", restart = "string" }
 
 local function check_child(spec, i)
   if type(spec) == "function" then spec = { run = spec } end
   if type(spec) ~= "table" then error(("child %d: a function or a table expected"):format(i), 4) end
   check_options(spec, known_child, ("child %d"):format(i))
   if (spec.run == nil) == (spec.worker == nil) then error(("child %d: needs 'run' or 'worker'"):format(i), 4) end
-  return { name = spec.name or tostring(i), run = spec.run, spawn = spec.worker, restart = spec.restart or "on_error",
-    restarts = 0 }
+  local restart = spec.restart or "on_error"
+  if restart ~= "on_error" and restart ~= "always" then
+    error(("child %d: option 'restart': 'on_error' or 'always' expected, got '%s'"):format(i, restart), 4)
+  end
+  return { name = spec.name or tostring(i), run = spec.run, spawn = spec.worker, restart = restart, restarts = 0 }
 end
 
 -- One life of a child: true if it ended by itself, or false and the error.
 local function live(child)
   if child.run then
-    child.run(child)
+    child.run()
     return
   end
   local w <close> = worker.spawn(child.spawn)
@@ -114,7 +133,7 @@ local function new(options)
   check_options(options, known, "supervisor")
   local strategy = options.strategy or "one_for_one"
   if strategy ~= "one_for_one" and strategy ~= "one_for_all" then
-    error("supervisor: option 'strategy': 'one_for_one' or 'one_for_all' expected", 3)
+    error("supervisor: option 'strategy': 'one_for_one' or 'one_for_all' expected, got '" .. strategy .. "'", 3)
   end
   local self = setmetatable({
     strategy = strategy,
@@ -130,18 +149,14 @@ local function new(options)
   return self
 end
 
---- Runs the children until all have ended by themselves. A child is a function, or a table: `run`, a function, or
---- `worker`, what worker.spawn takes as its table; `name`; `restart`: "on_error" or "always".
---- `strategy` "one_for_one" restarts what failed; "one_for_all" ends and restarts all. Before a restart it waits
---- `backoff` seconds, twice as long each time, `max_backoff` at most. More than `limit` restarts `within` seconds
---- raise LIMIT. `on_restart(name, err, delay)` is told.
+--- Runs the children until all have ended by themselves, and restarts those that fail.
 --- @async
---- @param options table
---- @raise LIMIT
+--- @param options rille.SupervisorOptions
+--- @raise LIMIT for more restarts than are allowed, with the last error as `cause`
 function supervisor.run(options) run(new(options)) end
 
 --- The same in a task of its own: a child of the current scope.
---- @param options table
+--- @param options rille.SupervisorOptions
 --- @return rille.Supervisor
 function supervisor.start(options)
   local self = new(options)

@@ -9,8 +9,17 @@ local make_error = require("rille.native.task").error
 
 local worker = {}
 
+--- @class rille.WorkerSpec
+--- @field [1] function|string what runs: a function, or the name of a module
+--- @field [integer] any its arguments
+--- @field name? string "worker" by default
+--- @field memory? integer bytes that its Lua state may hold
+--- @field stack? integer bytes of its thread's stack, 1 MiB at least; the system's default unless given
+--- @field process? boolean a process instead of a thread
+
 --- @class rille.Worker
 --- @field name string
+--- @field pid? integer of one that is a process
 local Worker = {}
 Worker.__index = Worker
 Worker.__name = "rille.Worker"
@@ -60,9 +69,9 @@ end
 
 --- Starts a worker: a thread that runs `target` in a Lua state of its own. A function runs with the arguments; of a
 --- module name, what `require` gives there. A table of functions is then served to `call`.
---- A table instead takes options: `worker.spawn { target, arguments..., name=, memory=bytes, process=true }`.
+--- A table instead takes options: `worker.spawn { target, arguments..., memory = bytes }`.
 --- Arguments, results and messages are copied: see docs/worker.md for what can travel.
---- @param target function|string|table
+--- @param target function|string|rille.WorkerSpec
 --- @param ... any arguments
 --- @return rille.Worker
 --- @raise INVALID, naming what cannot travel
@@ -110,18 +119,21 @@ end
 
 --- Sends a value to the worker, which gets it from `worker.recv()`. Waits while too many are unread.
 --- @async
---- @param value any
+--- @param value any anything but nil
+--- @return rille.Worker self
+--- @raise CLOSED, or its error, if the worker has ended; INVALID, naming what cannot travel
 function Worker:send(value)
+  if self.ended then return raise_ended(self, "send") end
   self.inbox:send(value)
   return self
 end
 
---- The next value that the worker has sent; nil when it has ended.
+--- The next value that the worker has sent; nil when it has ended. `for value in w do` is the same.
 --- @async
 --- @return any
 function Worker:recv() return self.outbox:recv() end
 
---- Iterates over what the worker sends.
+-- `for value in w do`
 Worker.__call = function(self) return self.outbox:recv() end
 
 --- Waits for the worker's end. A worker that serves calls ends when it has answered those it got.
@@ -217,9 +229,10 @@ function worker.recv()
   return current.inbox:recv()
 end
 
---- In a worker: sends a value to its parent.
+--- In a worker: sends a value to its parent. Waits while too many are unread.
 --- @async
---- @param value any
+--- @param value any anything but nil
+--- @raise INVALID, naming what cannot travel
 function worker.send(value)
   if not current.outbox then error("worker.send: this is not a worker", 2) end
   current.outbox:send(value)

@@ -5,8 +5,9 @@ local zip = {}
 
 --- @alias rille.ZipFormat "gzip"|"deflate"|"zlib"|"zstd"|"brotli"
 
---- One string to another; over `limit` bytes of output (none if not given) raise LIMIT. `level`: 0 to 9 (gzip, deflate), -7 to 22 (zstd), 0 to 11 (brotli). `deflate` is zlib's format
---- (RFC 1950), as HTTP uses the word; `raw = true` leaves its header and checksum out (RFC 1951).
+--- One string to another; over `limit` bytes of output (none if not given) raise LIMIT. `level`: 0 to 9 (gzip, deflate),
+--- -7 to 22 (zstd), 0 to 11 (brotli). `deflate` is zlib's format (RFC 1950), as HTTP uses the word; `raw = true` leaves
+--- its header and checksum out (RFC 1951).
 --- @async
 --- @type fun(data: string, options?: {level?: integer, limit?: integer}): string
 zip.gzip = native.gzip
@@ -108,14 +109,18 @@ function Reader:read(what)
   return take(self, what or #self.rest)
 end
 
+--- Iterates over the chunks.
 --- @return fun(): string?
 function Reader:chunks()
   return function() return self:read() end
 end
 
+--- Iterates over the lines, or what `read` gives for another format.
+--- @param what? integer|"l"|"L" "l" by default
 --- @return fun(): string?
-function Reader:lines()
-  return function() return read_line(self, false) end
+function Reader:lines(what)
+  if what == nil then what = "l" end
+  return function() return self:read(what) end
 end
 
 --- Ends the filter and closes the stream below.
@@ -141,7 +146,10 @@ end
 local Writer = {}
 Writer.__index = Writer
 
+--- Compresses strings and writes what is ready.
 --- @async
+--- @param ... string
+--- @return rille.ZipWriter self
 function Writer:write(...)
   for i = 1, select("#", ...) do
     local out = self.filter:write((select(i, ...)))
@@ -152,6 +160,7 @@ end
 
 --- Sends all that was written so far.
 --- @async
+--- @return rille.ZipWriter self
 function Writer:flush()
   self.sink:write(self.filter:flush())
   return self
@@ -159,6 +168,7 @@ end
 
 --- Ends the compressed data; the stream below stays open.
 --- @async
+--- @return rille.ZipWriter self
 function Writer:finish()
   if not self.finished then
     self.finished = true

@@ -37,6 +37,17 @@ describe("log", function()
     assert.equal("", (run [[log.level "off" log.error "no"]]))
   end)
 
+  it("says what it expected instead, and whose line that is", function()
+    local log = require "rille.log"
+    local function complaint(...) return (select(2, pcall(...))) end
+    assert.matches("^[^:]+log_spec.lua:%d+: log.info: a table of fields expected, got number$",
+      complaint(function() log.info("x", 3) end))
+    assert.matches("^[^:]+log_spec.lua:%d+: log.with: a table of fields expected, got nil$", complaint(function() log.with() end))
+    assert.matches("log.level: 'debug', 'info', 'warn', 'error' or 'off' expected, got 'loud'", complaint(log.level, "loud"))
+    assert.matches("log.configure: unknown option 'fmt'", complaint(log.configure, { fmt = 1 }))
+    assert.matches("option 'format': 'pretty' or 'json' expected, got 'xml'", complaint(log.configure, { format = "xml" }))
+  end)
+
   it("writes for people when asked to", function()
     local output = run [[log.configure { format = "pretty", color = false } log.warn("slow", { ms = 12, what = "a b" })]]
     assert.matches('^%d%d:%d%d:%d%d%.%d%d%d WARN  slow ms=12 what="a b"\n$', output)

@@ -167,6 +167,16 @@ describe("rille.supervisor", function()
     assert.same({ 0.001, 0.002, 0.004 }, delays)
   end)
 
+  it("refuses children and options that mean nothing, before it starts any", function()
+    local function complaint(options) return (select(2, pcall(supervisor.run, options))) end
+    local function never() error "this was started" end
+    assert.matches("child 2: option 'restart': 'on_error' or 'always' expected, got 'allways'",
+      complaint { never, { run = never, restart = "allways" } })
+    assert.matches("child 2: option 'run': function expected, got number", complaint { never, { run = 3 } })
+    assert.matches("option 'strategy': 'one_for_one' or 'one_for_all' expected, got 'all'", complaint { never, strategy = "all" })
+    assert.matches("option 'on_restart': function expected, got string", complaint { never, on_restart = "print" })
+  end)
+
   it("replaces a worker process that was killed", function()
     local s <close> = supervisor.start {
       backoff = 0.001,

@@ -240,7 +240,7 @@ describe("messages between a worker and its parent", function()
     w:send("stop")
     assert.equal("done", w:join())
     assert.is_nil(w:recv())
-    assert.equal("CLOSED", refused(w.send, w, 1).code)
+    assert.equal("CLOSED: send: the worker has ended", tostring(refused(w.send, w, 1)))
   end)
 
   it("wait when too many are unread", function()

@@ -197,6 +197,18 @@ describe("wrapped streams", function()
     end
   end)
 
+  it("are iterated by line, with its end or without, and by size", function()
+    local function pieces(format)
+      local r <close> = zip.reader(source_of(zip.gzip("ab\nc\n"), 3), "gzip")
+      local list = {}
+      for piece in r:lines(format) do list[#list + 1] = piece end
+      return list
+    end
+    assert.same({ "ab", "c" }, pieces())
+    assert.same({ "ab\n", "c\n" }, pieces "L")
+    assert.same({ "ab\n", "c\n" }, pieces(3))
+  end)
+
   it("tell what is cut", function()
     local packed = zip.gzip(samples[5])
     local from = source_of(packed:sub(1, -5), 1000)

@@ -23,12 +23,13 @@ static int check_family(lua_State *L, int index) {
     lua_Integer version = lua_tointeger(L, -1);
     if (version == 4) return AF_INET;
     if (version == 6) return AF_INET6;
+    return luaL_error(L, "option 'family': 4, 6, 'ipv4' or 'ipv6' expected, got %I", version);
   }
   const char *family = rl_option_string(L, index, "family", NULL, NULL);
   if (!family) return AF_UNSPEC;
   if (strcmp(family, "inet") == 0 || strcmp(family, "ipv4") == 0) return AF_INET;
   if (strcmp(family, "inet6") == 0 || strcmp(family, "ipv6") == 0) return AF_INET6;
-  return luaL_error(L, "option 'family': '%s' is neither 'ipv4' nor 'ipv6'", family);
+  return luaL_error(L, "option 'family': 4, 6, 'ipv4' or 'ipv6' expected, got '%s'", family);
 }
 
 static int push_list(lua_State *L, const struct addrinfo *list) {
