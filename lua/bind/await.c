@@ -58,20 +58,8 @@ int rl_raise_cancelled(lua_State *L) {
   return lua_error(L);
 }
 
-bool rl_can_wait(lua_State *L) {
-  rl_state *st = rl_state_of(L);
-  return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
-}
-
 void rl_check_can_wait(lua_State *L) {
   if (!rl_can_wait(L)) cannot_wait(L);
-}
-
-void rl_checkpoint(lua_State *L) {
-  rl_state *st = rl_state_of(L);
-  if (RL_UNLIKELY(!st->current || st->running != L || st->stuck || !lua_isyieldable(L)))
-    cannot_wait(L);
-  if (RL_UNLIKELY(rl_task_deliver(&st->current->core))) rl_raise_cancelled(L);
 }
 
 static int run_later(lua_State *L, lua_KFunction k, lua_KContext ctx) {

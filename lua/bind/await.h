@@ -11,15 +11,28 @@
 
 #include "lua/bind/state.h"
 
-// Every call that may wait begins with it, also when it will not have to.
-void rl_checkpoint(lua_State *L);
-
 // True if the caller could wait: for handlers that may be called where nothing can.
-bool rl_can_wait(lua_State *L);
+static inline bool rl_can_wait(lua_State *L) {
+  const rl_state *st = rl_state_of(L);
+  return st->current && st->running == L && !st->stuck && lua_isyieldable(L);
+}
 void rl_check_can_wait(lua_State *L);  // raises if it could not
 
 // The task that runs; rl_checkpoint has made sure there is one.
 static inline rl_task *rl_current(lua_State *L) { return (rl_task *)rl_state_of(L)->current; }
+
+// Raises what is due for the current task, if anything is: for continuations that waited without an
+// op.
+int rl_raise_cancelled(lua_State *L);
+static inline void rl_raise_cancelled_if_due(lua_State *L) {
+  if (RL_UNLIKELY(rl_task_deliver(rl_current(L)))) rl_raise_cancelled(L);
+}
+
+// Every call that may wait begins with it, also when it will not have to.
+static inline void rl_checkpoint(lua_State *L) {
+  if (RL_UNLIKELY(!rl_can_wait(L))) rl_check_can_wait(L);
+  rl_raise_cancelled_if_due(L);
+}
 
 // Waits for `op`, which has begun; returns what `k` returns. If it is DONE already, k runs at once,
 // within a budget.
@@ -39,12 +52,5 @@ bool rl_raise_deadlock(rl_state *st, rl_task *t);
 // For calls that had nothing to wait for: counts against the budget, then k runs. `k` must not call
 // rl_awaited with an op.
 int rl_no_wait(lua_State *L, lua_KFunction k, lua_KContext ctx);
-
-// Raises what is due for the current task, if anything is: for continuations that waited without an
-// op.
-int rl_raise_cancelled(lua_State *L);
-static inline void rl_raise_cancelled_if_due(lua_State *L) {
-  if (RL_UNLIKELY(rl_task_deliver(rl_current(L)))) rl_raise_cancelled(L);
-}
 
 #endif

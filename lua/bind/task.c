@@ -15,11 +15,9 @@ enum { FEW = LUA_MINSTACK / 2 };  // arguments that an idle coroutine has room f
 // An interned string: pushing it takes no memory.
 #define NO_MEMORY "not enough memory"
 
-// Coroutines.
+// Coroutines: used again; those in the pool have empty stacks.
 
-rl_co rl_co_take(lua_State *L) {
-  rl_state *st = rl_state_of(L);
-  if (st->pool_count > 0) return st->pool[--st->pool_count];
+static rl_co new_co(lua_State *L, rl_state *st) {
   int anchor = rl_ids_take(&st->anchors);
   if (!anchor) luaL_error(L, "not enough memory");
   lua_rawgeti(L, LUA_REGISTRYINDEX, st->cos);
@@ -30,24 +28,31 @@ rl_co rl_co_take(lua_State *L) {
   return (rl_co){co, anchor};
 }
 
+static inline rl_co take_co(lua_State *L, rl_state *st) {
+  return RL_LIKELY(st->pool_count > 0) ? st->pool[--st->pool_count] : new_co(L, st);
+}
+
 // With half of what it may have in use, a state keeps none.
-static bool has_room(const rl_state *st) {
+static inline bool has_room(const rl_state *st) {
   if (st->memory_limit && st->memory > st->memory_limit / 2) return false;
   return st->pool_count < RL_CO_POOL;
 }
 
-void rl_co_give(rl_state *st, rl_co co, bool clean) {
-  if (!clean) lua_resetthread(co.L);
-  if (lua_gettop(co.L) > 0) lua_settop(co.L, 0);
-  if (RL_LIKELY(has_room(st))) {
-    st->pool[st->pool_count++] = co;
-    return;
-  }
+static void drop_co(rl_state *st, rl_co co) {
   lua_rawgeti(st->L, LUA_REGISTRYINDEX, st->cos);
   lua_pushboolean(st->L, 0);
   lua_rawseti(st->L, -2, co.anchor);
   lua_pop(st->L, 1);
   rl_ids_give(&st->anchors, co.anchor);
+}
+
+static inline void give_co(rl_state *st, rl_co co) {
+  if (lua_gettop(co.L) > 0) lua_settop(co.L, 0);
+  if (RL_LIKELY(has_room(st))) {
+    st->pool[st->pool_count++] = co;
+  } else {
+    drop_co(st, co);
+  }
 }
 
 // Handles. Who holds none is found by a weak table; a slot is taken with the first handle and
@@ -102,23 +107,27 @@ static inline rl_ltask *new_task(lua_State *L, rl_state *st, rl_scope *home, rl_
   t->id = ++st->last_id;
   t->born = uv_now(st->loop.uv);
   st->alive++;
-  if (RL_UNLIKELY(st->current && st->current->vars)) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, st->current->vars);
-    t->vars = luaL_ref(L, LUA_REGISTRYINDEX);
-  }
   rl_task_init(&t->core, &st->loop, home);
   return t;
+}
+
+// Task-local values are handed down.
+static inline int values_here(const rl_state *st) { return st->current ? st->current->vars : 0; }
+
+static int share_values(lua_State *L, int values) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, values);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   rl_state *st = rl_state_of(L);
   if (!rl_scope_open(home)) rl_raise(L, "CLOSED", "spawn: the scope has ended");
-  int site = rl_site_here(L);
-  bool pushes = st->pool_count == 0 || (st->current && st->current->vars);
-  if (RL_UNLIKELY(pushes)) luaL_checkstack(L, 4, "spawn");
-  rl_co co = rl_co_take(L);
+  int site = rl_site_here(L), values = values_here(st);
+  if (RL_UNLIKELY(st->pool_count == 0 || values)) luaL_checkstack(L, 4, "spawn");
+  if (RL_UNLIKELY(values)) values = share_values(L, values);
+  rl_co co = take_co(L, st);
   if (nargs > FEW && !lua_checkstack(co.L, nargs + 3)) {
-    rl_co_give(st, co, true);
+    give_co(st, co);
     luaL_error(L, "spawn: too many arguments");
   }
   lua_pushcfunction(co.L, rl_task_main);
@@ -128,6 +137,7 @@ rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   t->L = co.L;
   t->anchor = co.anchor;
   t->site = site;
+  t->vars = values;
   return t;
 }
 
@@ -139,11 +149,14 @@ int rl_spawn_handle(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
 void rl_spawn_children(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
                        int count) {
   rl_state *st = rl_state_of(L);
+  int values = values_here(st);
   for (int i = 1; i <= count; i++) {
+    int vars = RL_UNLIKELY(values) ? share_values(L, values) : 0;
     rl_ltask *t = new_task(L, st, home, RL_MODE_CHILD);
     t->child = kind;
     t->parent = parent;
     t->index = i;
+    t->vars = vars;
   }
 }
 
@@ -156,7 +169,7 @@ rl_scope *rl_spawn_scope(lua_State *L) {
 }
 
 static int take_protected(lua_State *L) {
-  *(rl_co *)lua_touserdata(L, 1) = rl_co_take(L);
+  *(rl_co *)lua_touserdata(L, 1) = take_co(L, rl_state_of(L));
   return 0;
 }
 
@@ -171,21 +184,25 @@ static bool protect(rl_state *st, lua_CFunction f, void *what) {
   return false;
 }
 
-bool rl_ltask_start(rl_ltask *t, int *nargs) {
-  if (!t->L) {
-    rl_state *st = rl_task_loop(&t->core)->owner;
-    rl_co co;
-    if (RL_LIKELY(st->pool_count > 0)) {
-      co = rl_co_take(st->L);
-    } else if (!protect(st, take_protected, &co)) {
-      return false;
-    }
-    t->L = co.L;
-    t->anchor = co.anchor;
-    lua_pushcfunction(co.L, rl_task_main);
-    lua_pushcfunction(co.L, rl_trace_handler);
-    t->child->prepare(t, co.L);
+// A combinator's child gets its coroutine and its function now.
+static bool start_child(rl_ltask *t) {
+  rl_state *st = rl_task_loop(&t->core)->owner;
+  rl_co co;
+  if (RL_LIKELY(st->pool_count > 0)) {
+    co = take_co(st->L, st);
+  } else if (!protect(st, take_protected, &co)) {
+    return false;
   }
+  t->L = co.L;
+  t->anchor = co.anchor;
+  lua_pushcfunction(co.L, rl_task_main);
+  lua_pushcfunction(co.L, rl_trace_handler);
+  t->child->prepare(t, co.L);
+  return true;
+}
+
+bool rl_ltask_start(rl_ltask *t, int *nargs) {
+  if (!t->L && !start_child(t)) return false;
   *nargs = lua_gettop(t->L) - 1;
   return true;
 }
@@ -422,7 +439,7 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   if (!rl_lot_empty(&t->core.waiters)) rl_lot_wake_all(&t->core.waiters, 0);
   rl_task_end(&t->core);
   if (t->chain) rl_chain_free(t);
-  if (RL_LIKELY(co.L)) rl_co_give(st, co, true);
+  if (RL_LIKELY(co.L)) give_co(st, co);
   st->alive--;
   st->memory -= sizeof *t;
   rl_slab_free(&st->loop.slab, t, sizeof *t);

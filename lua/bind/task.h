@@ -79,10 +79,6 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count);
 // Waits for a task's end: the handle is at index 1 of the caller's stack.
 int rl_await_task(lua_State *L, rl_handle *h);
 
-// Takes a coroutine from the pool, or makes one; gives it back, empty.
-rl_co rl_co_take(lua_State *L);
-void rl_co_give(rl_state *st, rl_co co, bool clean);
-
 // Writes a report to stderr, or hands it to the host.
 void rl_report_text(rl_state *st, const char *text);
 

@@ -167,11 +167,6 @@ void rl_loop_fini(rl_loop *loop) {
   rl_slab_fini(&loop->slab);
 }
 
-void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
-  rl_loop_ready(loop, job);
-  if (!loop->fence) loop->fence = job;
-}
-
 static uint64_t clock_now(rl_loop *loop) { return loop->now = uv_hrtime() + loop->skew; }
 
 uint64_t rl_loop_now(rl_loop *loop) { return loop->virtual_clock ? loop->now : clock_now(loop); }

@@ -89,7 +89,10 @@ static inline void rl_loop_ready(rl_loop *loop, rl_job *job) {
   loop->ready++;
 }
 // Joins the tail, and runs only after one more poll.
-void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job);
+static inline void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
+  rl_loop_ready(loop, job);
+  if (!loop->fence) loop->fence = job;
+}
 
 // Nanoseconds, fresh, monotonic; stands still under a virtual clock.
 uint64_t rl_loop_now(rl_loop *loop);
