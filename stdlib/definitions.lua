@@ -106,18 +106,30 @@ local function add_other_files(out, text, own)
   end
 end
 
--- Modules in a directory that bears the name of one: their classes, and what that one takes over from them.
-local function add_parts(out, tables, name, own)
+-- The modules whose fields a module takes over: those in a directory that bears its name.
+local function parts_of(name)
+  if name == "rille" then
+    return { "seeing", "sync", "tasks", "vars" }
+  end
+  local parts = {}
   for _, file in ipairs(program.stdlib()) do
-    local part = file:match("^" .. name .. "/([%w_]+)%.lua$")
-    local theirs = part and returned_by(program.source(file))
+    parts[#parts + 1] = file:match("^(" .. name .. "/[%w_]+)%.lua$")
+  end
+  return parts
+end
+
+-- The classes of a module's parts, and what it takes over from them.
+local function add_parts(out, tables, name, own)
+  for _, part in ipairs(parts_of(name)) do
+    local text = program.source(part .. ".lua")
+    local theirs = returned_by(text)
     if theirs then
-      local there, part_of_it = pcall(require, ("rille.%s.%s"):format(name, part))
-      local whole = require("rille." .. name)
+      local there, fields = pcall(require, "rille." .. part:gsub("/", "."))
+      local whole = require(name == "rille" and name or "rille." .. name)
       local first = #out + 1
       tables[theirs] = true
-      add_source(out, tables, program.source(file), theirs, function(field)
-        return there and rawequal(whole[field], part_of_it[field])
+      add_source(out, tables, text, theirs, function(field)
+        return there and rawequal(whole[field], fields[field])
       end)
       for i = first, #out do
         out[i] = out[i]:gsub("\nfunction " .. theirs .. "%.", "\nfunction " .. own .. ".")
@@ -138,8 +150,8 @@ local function definitions_of(name, written, text)
   if text then
     add_source(out, tables, text, own, function() return true end)
     add_other_files(out, text, own)
-    add_parts(out, tables, name, own)
   end
+  add_parts(out, tables, name, own)
   if not tables[own] then
     table.insert(out, 2, ("local %s = {}\n"):format(own))
   end

@@ -21,23 +21,24 @@ function native.Lock:with(f, ...)
   return f(...)
 end
 
---- A flag that tasks wait for.
 --- @class rille.Event
 local Event = {}
 Event.__index = Event
 Event.__name = "rille.Event"
 
+--- A flag that tasks wait for, not set at first.
 --- @return rille.Event
 function sync.event()
   return setmetatable({ flag = false, lot = lot("event") }, Event)
 end
 
---- Sets the flag: all that wait now go on, even if `clear` follows at once.
+--- Wakes all that wait now, even if `clear` follows at once.
 function Event:set()
   self.flag = true
   self.lot:wake_all()
 end
 
+--- Whoever waits from now on waits until the next `set`.
 function Event:clear()
   self.flag = false
 end
@@ -47,7 +48,7 @@ function Event:is_set()
   return self.flag
 end
 
---- Waits until the flag is set.
+--- Waits until it is set.
 --- @async
 function Event:wait()
   if self.flag then
@@ -56,12 +57,12 @@ function Event:wait()
   self.lot:park()
 end
 
---- A value that comes later, once: set or failed by one task, awaited by any number.
 --- @class rille.Future
 local Future = {}
 Future.__index = Future
 Future.__name = "rille.Future"
 
+--- A value that somebody will set, once, and any number of tasks await.
 --- @return rille.Future
 function sync.future()
   return setmetatable({ lot = lot("future") }, Future)
@@ -76,12 +77,16 @@ local function settle(future, how, ...)
   future.lot:wake_all()
 end
 
---- Gives the value or values. Raises `CLOSED` if the future is done already.
+--- Gives it its values.
+--- @param ... any
+--- @raise CLOSED if it is done
 function Future:set(...)
   settle(self, "set", ...)
 end
 
---- Makes whoever awaits raise `err`, the same value.
+--- Whoever awaits it raises `err`, the same value.
+--- @param err any
+--- @raise CLOSED if it is done
 function Future:fail(err)
   settle(self, "failed", err)
 end
@@ -91,8 +96,10 @@ function Future:is_done()
   return self.how ~= nil
 end
 
---- Waits for the values, or raises the error given to `fail`. Repeatable.
+--- Waits for the values. Repeatable, by any number of tasks.
 --- @async
+--- @return any ...
+--- @raise the error given to `fail`
 function Future:await()
   if self.how then
     task.checkpoint()
@@ -105,13 +112,14 @@ function Future:await()
   return table.unpack(self.values, 1, self.values.n)
 end
 
---- A condition on a lock.
 --- @class rille.Condition
+--- @field lock rille.Lock
 local Condition = {}
 Condition.__index = Condition
 Condition.__name = "rille.Condition"
 
---- @param lock? rille.Lock its own by default; `condition.lock` is it
+--- Tasks that wait, without the lock, until another that holds it notifies them.
+--- @param lock? rille.Lock its own by default
 --- @return rille.Condition
 function sync.condition(lock)
   if lock ~= nil and not pcall(native.Lock.owner, lock) then
@@ -126,10 +134,16 @@ local function check_owned(condition, what)
   end
 end
 
+--- The lock's.
+--- @async
+--- @return rille.Lock
+--- @raise as rille.Lock.acquire
 function Condition:acquire()
   return self.lock:acquire()
 end
 
+--- The lock's.
+--- @raise DENIED if this task does not hold it
 function Condition:release()
   self.lock:release()
 end
@@ -145,11 +159,12 @@ local function wait_once(self)
   end
 end
 
---- Releases the lock, waits for a notification, and takes the lock again; with `predicate`, until it returns true. It always
---- returns, or raises, holding the lock.
+--- Releases the lock, waits for a notification (again, until `predicate()` is true), and holds the lock again when it
+--- returns or raises.
 --- @async
 --- @param predicate? fun(): any
---- @return any the predicate's value
+--- @return any what the predicate returned
+--- @raise DENIED if this task does not hold the lock; BROKEN if an owner ended without releasing it
 function Condition:wait(predicate)
   check_owned(self, "condition:wait")
   if not predicate then
@@ -164,8 +179,9 @@ function Condition:wait(predicate)
   return value
 end
 
---- Wakes up to `n` waiters (1), in arrival order. The lock must be held.
+--- Wakes up to `n` waiters (1), in arrival order.
 --- @param n? integer
+--- @raise DENIED if this task does not hold the lock
 function Condition:notify(n)
   check_owned(self, "condition:notify")
   for _ = 1, n or 1 do
@@ -175,12 +191,13 @@ function Condition:notify(n)
   end
 end
 
+--- Wakes all waiters.
+--- @raise DENIED if this task does not hold the lock
 function Condition:notify_all()
   check_owned(self, "condition:notify_all")
   self.lot:wake_all()
 end
 
---- A place where `n` tasks wait for each other.
 --- @class rille.Barrier
 local Barrier = {}
 Barrier.__index = Barrier
@@ -188,6 +205,7 @@ Barrier.__name = "rille.Barrier"
 
 local BROKEN = -1
 
+--- A place where `n` tasks wait for each other.
 --- @param n integer parties
 --- @return rille.Barrier
 function sync.barrier(n)
@@ -197,10 +215,10 @@ function sync.barrier(n)
   return setmetatable({ parties = n, lot = lot("barrier"), broken = false }, Barrier)
 end
 
---- Waits until `n` tasks have called it. A party that is cancelled withdraws.
+--- Waits until as many as it has parties have called it. A cancelled party withdraws.
 --- @async
 --- @return integer index order of arrival, from 1
---- @raise BROKEN if the barrier is aborted
+--- @raise BROKEN if it is aborted
 function Barrier:wait()
   task.checkpoint() -- before it counts as arrived
   if self.broken then
@@ -220,19 +238,18 @@ function Barrier:wait()
   return index
 end
 
---- Wakes all parties with `BROKEN`, as it does those that come later, until `reset`.
+--- Wakes all with BROKEN, as it does those that come later, until `reset`.
 function Barrier:abort()
   self.broken = true
   self.lot:wake_all(BROKEN)
 end
 
---- Makes the barrier usable again; who waits now gets `BROKEN`.
+--- Makes it usable again; who waits now gets BROKEN.
 function Barrier:reset()
   self.lot:wake_all(BROKEN)
   self.broken = false
 end
 
---- A lock for many readers or one writer, phase-fair: readers that come while a writer waits go after it, all at once.
 --- @class rille.RWLock
 local RWLock = {}
 RWLock.__index = RWLock
@@ -258,6 +275,10 @@ local function release_write(lock)
   end
 end
 
+--- What a reader or the writer has. The end of a block releases it, too.
+--- @class rille.Guard
+--- @field release fun(self) once: DENIED the second time
+
 local function guard(release)
   local class = {}
   class.__index = class
@@ -279,6 +300,7 @@ end
 
 local ReadGuard, WriteGuard = guard(release_read), guard(release_write)
 
+--- A lock for many readers or one writer, phase-fair: readers that come while a writer waits go after it, all at once.
 --- @return rille.RWLock
 function sync.rwlock()
   return setmetatable({
@@ -291,7 +313,7 @@ end
 
 --- Waits for a place among the readers.
 --- @async
---- @return table guard `<close>`-able, with `release()`
+--- @return rille.Guard
 function RWLock:read()
   task.checkpoint() -- it may let others run: what it finds afterwards counts
   if self.writer or self.writing_next:count() > 0 then
@@ -304,7 +326,7 @@ end
 
 --- Waits to be the only one.
 --- @async
---- @return table guard `<close>`-able, with `release()`
+--- @return rille.Guard
 function RWLock:write()
   task.checkpoint()
   if self.writer or self.readers > 0 then

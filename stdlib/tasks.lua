@@ -62,10 +62,10 @@ local function result(outcome)
   end
 end
 
---- Runs functions and tasks side by side; the first to finish decides. The others are cancelled and joined. Waits.
+--- Runs functions and waits for tasks side by side; the first to finish decides. The others are cancelled and joined.
 --- @async
---- @param ... function|rille.Task, or one list of them
---- @return any ... what the first returned
+--- @param ... function|rille.Task|table or one list of them; at least one
+--- @return any ... all that the first returned
 --- @raise the error of the first, if it failed
 function tasks.race(...)
   local items = each_item("race", ...)
@@ -80,11 +80,11 @@ function tasks.race(...)
   return result(first)
 end
 
---- The first to succeed decides. The others are cancelled and joined. Waits.
+--- The first to succeed decides. The others are cancelled and joined.
 --- @async
---- @param ... function|rille.Task, or one list of them
---- @return any ... what the first to succeed returned
---- @raise if all fail: an error with `errors`, in argument order
+--- @param ... function|rille.Task|table or one list of them
+--- @return any ... all that it returned
+--- @raise BROKEN if all fail: with `errors` in argument order, and the first as `cause`
 function tasks.any(...)
   local items = each_item("any", ...)
   local winner
@@ -139,9 +139,10 @@ end
 --- A failure stays its task's: who does not await that task meets it where the scope ends.
 --- @async
 --- @param list rille.Task[]
---- @param options? {until?: "first"|"error"|"all", timeout?: number}
+--- @param options? { until?: "first"|"error"|"all", timeout?: number } "all" by default; seconds
 --- @return rille.Task[] done in order of ending
 --- @return rille.Task[] pending in order of the list
+--- @raise DEADLOCK if one of them waits for the caller
 function tasks.wait(list, options)
   check_tasks("wait", list)
   options = options or {}
@@ -152,7 +153,7 @@ function tasks.wait(list, options)
   end
   local mode = options["until"] or "all"
   if mode ~= "first" and mode ~= "error" and mode ~= "all" then
-    error(("wait: option 'until': \"first\", \"error\" or \"all\" expected, got %s"):format(tostring(mode)), 2)
+    error(("wait: option 'until': \"first\", \"error\" or \"all\" expected, got '%s'"):format(tostring(mode)), 2)
   end
   local done, ended = {}, {}
   local function collect()
@@ -192,7 +193,7 @@ local function cancel_and_join(list, pending)
   end
 end
 
---- Iterates over tasks in order of completion. Leaving the loop cancels and joins the rest.
+--- Iterates over tasks in the order in which they end. Leaving the loop cancels and joins the rest.
 ---
 --- ```lua
 --- for t in rille.as_completed(tasks) do print(t:await()) end
@@ -233,12 +234,12 @@ function tasks.as_completed(list)
   return next_task, nil, nil, closing
 end
 
---- Calls `f(item, index)` for each item, at most `concurrency` at once. Waits.
+--- Calls `f(item, index)` for each item, at most `concurrency` of them at once.
 --- @async
 --- @generic T, R
 --- @param list T[]
 --- @param f fun(item: T, index: integer): R
---- @param options? {concurrency?: integer}
+--- @param options? { concurrency?: number } all at once by default
 --- @return R[] results in the order of the list, with `n`
 --- @raise the first error; the other calls are cancelled and joined
 function tasks.map(list, f, options)

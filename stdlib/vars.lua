@@ -8,9 +8,8 @@ local Var = {}
 Var.__index = Var
 Var.__name = "rille.Var"
 
---- A variable with a value of its own in each task.
---- @generic T
---- @param default? T
+--- A variable with a value of its own in each task, inherited at spawn.
+--- @param default? any
 --- @return rille.Var
 function vars.var(default)
   return setmetatable({ default = default }, Var)
@@ -19,6 +18,7 @@ end
 local NIL = {}
 
 --- The value in the current task.
+--- @return any
 function Var:get()
   local values = task.values()
   local value = values and values[self]
@@ -31,8 +31,10 @@ function Var:get()
 end
 
 --- Calls `f(...)` with the variable set to `value`, here and in the tasks it spawns. Waits as `f` does.
+--- @async
 --- @param value any
 --- @param f function
+--- @param ... any
 --- @return any ... what `f` returns
 function Var:with(value, f, ...)
   local before = task.values()

@@ -91,11 +91,6 @@ function rille.current() end
 ---@return rille.Task[]
 function rille.tasks() end
 
---- Numbers of the running program, or of one task.
----@param task? rille.Task
----@return table?
-function rille.stats(task) end
-
 --- Whether the options --allow-... and --deny-... permit something: `rille.permitted("net", "example.com:443")`,
 --- `rille.permitted("read", "/etc")`. Without the second argument: whether all of it is. What is not permitted raises
 --- DENIED, and does nothing, so asking is not needed.
@@ -137,45 +132,6 @@ function rille.catch_cancel(f, ...) end
 ---@return any ... a value for each argument; for a list, a list with `n`
 ---@raise the first error, unless `settle`
 function rille.gather(...) end
-
---- The first to finish decides; the others are cancelled and joined.
----@async
----@param ... function|rille.Task|table or one list of them; at least one
----@return any ... all that the first returned
----@raise the error of the first, if it failed
-function rille.race(...) end
-
---- The first to succeed decides; the others are cancelled and joined.
----@async
----@param ... function|rille.Task|table or one list of them
----@return any ... all that it returned
----@raise BROKEN if all fail: with `errors` in argument order, and the first as `cause`
-function rille.any(...) end
-
---- Waits for some of the tasks, and cancels nothing. A failure stays its task's.
----@async
----@param tasks rille.Task[]
----@param options? { until?: "first"|"error"|"all", timeout?: number }
----@return rille.Task[] done in order of ending
----@return rille.Task[] pending in order of the list
----@raise DEADLOCK if one of them waits for the caller
-function rille.wait(tasks, options) end
-
---- Iterates over tasks in the order in which they end. Leaving the loop cancels and joins the rest.
----@async
----@param tasks rille.Task[]
----@return fun(): rille.Task?
-function rille.as_completed(tasks) end
-
---- Maps a list, `concurrency` items at a time; results in order, with `n`.
----@async
----@generic T, R
----@param list T[]
----@param f fun(item: T, index: integer): R
----@param options? { concurrency?: number } all at once by default
----@return R[]
----@raise the first error; the other calls are cancelled and joined
-function rille.map(list, f, options) end
 
 ---@class rille.Group
 local Group = {}
@@ -267,23 +223,6 @@ function rille.select(cases) end
 ---@return rille.Case
 function rille.after(seconds) end
 
----@class rille.Var
-local Var = {}
----@return any
-function Var:get() end
---- Calls `f(...)` with the value set, here and in the tasks it spawns. Waits as `f` does.
----@async
----@param value any
----@param f function
----@param ... any
----@return any ...
-function Var:with(value, f, ...) end
-
---- A task-local value, inherited at spawn.
----@param default? any
----@return rille.Var
-function rille.var(default) end
-
 ---@class rille.Lock
 local Lock = {}
 --- Waits for the lock. `local _ <close> = lock:acquire()` releases it at the end of the block.
@@ -313,27 +252,6 @@ function Lock:acquiring() end
 --- First in, first out, handed over directly.
 ---@return rille.Lock
 function rille.lock() end
-
----@class rille.Guard
-local Guard = {}
---- Once; the end of a block does it too.
----@raise DENIED the second time
-function Guard:release() end
-
----@class rille.RWLock
-local RWLock = {}
---- Waits for a place among the readers.
----@async
----@return rille.Guard
-function RWLock:read() end
---- Waits to be the only one.
----@async
----@return rille.Guard
-function RWLock:write() end
-
---- Phase-fair: many readers or one writer; readers that come while a writer waits go after it, all at once.
----@return rille.RWLock
-function rille.rwlock() end
 
 ---@class rille.Permit
 local Permit = {}
@@ -368,65 +286,6 @@ function Semaphore:acquiring(k) end
 ---@param n integer
 ---@return rille.Semaphore
 function rille.semaphore(n) end
-
----@class rille.Event
-local Event = {}
---- Wakes all that wait now, even if `clear` follows at once.
-function Event:set() end
-function Event:clear() end
----@return boolean
-function Event:is_set() end
---- Waits until it is set.
----@async
-function Event:wait() end
-
----@return rille.Event
-function rille.event() end
-
----@class rille.Condition
----@field lock rille.Lock
-local Condition = {}
---- The lock's.
----@async
----@return rille.Lock
----@raise as rille.Lock.acquire
-function Condition:acquire() end
---- The lock's.
----@raise DENIED if this task does not hold it
-function Condition:release() end
---- Releases the lock, waits for a notification (again, until `predicate()` is true), and holds the lock again when it
---- returns or raises.
----@async
----@param predicate? fun(): any
----@return any what the predicate returned
----@raise DENIED if this task does not hold the lock; BROKEN if an owner ended without releasing it
-function Condition:wait(predicate) end
---- Wakes up to `n` waiters (1), in arrival order.
----@param n? integer
----@raise DENIED if this task does not hold the lock
-function Condition:notify(n) end
----@raise DENIED if this task does not hold the lock
-function Condition:notify_all() end
-
----@param lock? rille.Lock its own by default
----@return rille.Condition
-function rille.condition(lock) end
-
----@class rille.Barrier
-local Barrier = {}
---- Waits until as many as it has parties have called it. A cancelled party withdraws.
----@async
----@return integer index order of arrival, from 1
----@raise BROKEN if it is aborted
-function Barrier:wait() end
---- Wakes all with BROKEN, as it does those that come later, until `reset`.
-function Barrier:abort() end
---- Makes it usable again; who waits now gets BROKEN.
-function Barrier:reset() end
-
----@param n integer parties
----@return rille.Barrier
-function rille.barrier(n) end
 
 ---@class rille.Channel
 local Channel = {}
@@ -465,27 +324,6 @@ function Channel:receiving() end
 ---@param capacity? number 0 by default; math.huge for no bound
 ---@return rille.Channel
 function rille.channel(capacity) end
-
----@class rille.Future
-local Future = {}
----@param ... any
----@raise CLOSED if it is done
-function Future:set(...) end
---- Whoever awaits it raises `err`, the same value.
----@param err any
----@raise CLOSED if it is done
-function Future:fail(err) end
---- Waits for the values. Repeatable, by any number of tasks.
----@async
----@return any ...
----@raise the error given to `fail`
-function Future:await() end
----@return boolean
-function Future:is_done() end
-
---- A value that somebody will set.
----@return rille.Future
-function rille.future() end
 
 --- Shows a value as text: nested, sorted, cycle-safe, cut where it is long.
 ---@param value any
