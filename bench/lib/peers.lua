@@ -39,6 +39,7 @@ local peers = {
   { name = "asyncio", file = "python.py", run = python, probe = "-V" },
   { name = "uvloop", file = "python.py", run = python, tail = " uvloop", probe = "-c 'import uvloop'" },
   { name = "node", file = "node.js", run = "node", probe = "-v" },
+  { name = "node_poll", file = "node_poll.js", run = "node", probe = "-v" },
   {
     name = "bun", file = "bun.js", otherwise = "node.js", run = find_packaged("bun", "@oven/bun-linux-*/bin/bun"),
     probe = "--version",
@@ -70,14 +71,15 @@ function M.available(peer)
 end
 
 local compilers = {
-  c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I. -o $out $in $host" ..
+  c = "${CC:-cc} -O2 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I. -o $out $in $links" ..
     "$(pkg-config --cflags --libs libuv) -lssl -lcrypto -lpthread",
   -- Go wants the files of a program in one directory.
   go = "{ mkdir -p $out.src && cp $in bench/lib/measure.go $out.src && " ..
     "GOCACHE=$PWD/" .. build .. "/bench/go go build -o $out $out.src/*.go; }",
 }
 
--- What a host of librille needs besides.
+-- What a floor that calls Lua needs besides: the archive, as the program has it; and a host of librille.
+local lua = "$(pkg-config --cflags lua5.4) -l:liblua5.4.a -lm -ldl "
 local host = "$(pkg-config --cflags --libs lua5.4) $(pkg-config --cflags --libs glib-2.0 2>/dev/null) -L" .. build .. " -lrille -Wl,-rpath,$(realpath " .. build .. ") "
 
 -- Compiles a floor, a peer, or a tool of bench/tools, once; returns where it is, or nil and the compiler's words.
@@ -87,7 +89,8 @@ function M.compile(source)
   os.execute("mkdir -p " .. build .. "/bench")
   local command = "{ [ $out -nt $in ] || " .. compilers[source:match("%w+$")] .. "; } 2>&1"
   command = command:gsub("%$out", binary):gsub("%$in", source)
-  command = command:gsub("%$host", source:find("^bench/embed/") and host:gsub("%%", "%%%%") or "")
+  local links = source:find("^bench/embed/") and host or source:find("^bench/core/") and lua or ""
+  command = command:gsub("%$links", (links:gsub("%%", "%%%%")))
   local pipe <close> = assert(io.popen(command))
   local words = pipe:read("a")
   if not pipe:close() then return nil, words end
