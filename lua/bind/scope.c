@@ -79,7 +79,8 @@ void rl_scope_fail_without_memory(rl_scope *s) {
   rl_scope_cancel(s, RL_BECAUSE_FAILURE, RL_GRACE_DEFAULT);
 }
 
-bool rl_scope_push_failure(lua_State *L, rl_scope *s) {
+// The failure of `s`, if any, pushed.
+static bool push_failure(lua_State *L, rl_scope *s) {
   if (!s->failure) return false;
   push_ref(L, s->failure);
   s->failure = drop_ref(L, s->failure);
@@ -174,7 +175,7 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
   rl_leaving how = rl_scope_leave(s);
   rl_list_push(&rl_state_of(L)->parting, &s->sibling);  // what follows may raise for want of memory
   rl_body body = s->body;
-  if (rl_scope_push_failure(L, s)) {
+  if (push_failure(L, s)) {
     if (s->own_failure) {
       rl_trace_keep(L, -1);
     } else {
@@ -201,7 +202,7 @@ static void drop_body(lua_State *L, rl_scope *s) {
 void rl_scope_abandon(lua_State *L, rl_scope *s, rl_scope *heir) {
   luaL_checkstack(L, 10, "scope");
   settle_unclaimed(L, s);
-  if (rl_scope_push_failure(L, s)) rl_scope_fail(L, heir);
+  if (push_failure(L, s)) rl_scope_fail(L, heir);
   rl_scope_disown(s);
   rl_scope_leave(s);
   drop_body(L, s);

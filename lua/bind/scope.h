@@ -41,9 +41,6 @@ void rl_scope_fail_without_memory(rl_scope *s);
 // by it; false if there is none. What a cancellation suppressed is nobody else's once it has ended.
 bool rl_promote_suppressed(lua_State *L);
 
-// The failure of `s`, if any, pushed.
-bool rl_scope_push_failure(lua_State *L, rl_scope *s);
-
 // Sets the reason that errors will show: the value at `index`, or none.
 void rl_scope_reason(lua_State *L, rl_scope *s, int index);
 

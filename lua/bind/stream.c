@@ -33,13 +33,6 @@ rl_stream *rl_check_stream(lua_State *L, int index) {
   return s;
 }
 
-rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op) {
-  rl_stream *s = rl_check_stream(L, index);
-  if (s->closed) rl_stream_raise(L, s, RL_CLOSED, op);
-  if (s->above) rl_stream_raise_for(L, s, UV_EBUSY, op, "another stream stands on this one");
-  return s;
-}
-
 // The sentence for what has no system error, or NULL.
 static const char *own_reason(rl_stream *s, int status) {
   switch (status) {
@@ -77,18 +70,24 @@ int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op) {
   return lua_error(L);
 }
 
-int rl_stream_raise_for(lua_State *L, rl_stream *s, int status, const char *op,
-                        const char *reason) {
-  push_error(L, s, status, op, reason);
+static int raise_busy(lua_State *L, rl_stream *s, const char *op, const char *reason) {
+  push_error(L, s, UV_EBUSY, op, reason);
   return lua_error(L);
 }
 
 int rl_stream_raise_reading(lua_State *L, rl_stream *s, const char *op) {
-  return rl_stream_raise_for(L, s, UV_EBUSY, op, "another task is reading this stream");
+  return raise_busy(L, s, op, "another task is reading this stream");
 }
 
 int rl_stream_raise_writing(lua_State *L, rl_stream *s, const char *op) {
-  return rl_stream_raise_for(L, s, UV_EBUSY, op, "another task is writing this stream");
+  return raise_busy(L, s, op, "another task is writing this stream");
+}
+
+rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op) {
+  rl_stream *s = rl_check_stream(L, index);
+  if (s->closed) rl_stream_raise(L, s, RL_CLOSED, op);
+  if (s->above) raise_busy(L, s, op, "another stream stands on this one");
+  return s;
 }
 
 // What read(format) asks for: `index` is a count, a format's name, or nothing.

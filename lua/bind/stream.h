@@ -30,8 +30,7 @@ rl_stream *rl_check_open_stream(lua_State *L, int index, const char *op);
 // Raises what ended a read or a write: names the call and the stream's address or path.
 void rl_stream_push_error(lua_State *L, rl_stream *s, int status, const char *op);
 int rl_stream_raise(lua_State *L, rl_stream *s, int status, const char *op);
-// The same for a reason of one's own, and for EBUSY: another task reads, or writes.
-int rl_stream_raise_for(lua_State *L, rl_stream *s, int status, const char *op, const char *reason);
+// EBUSY: another task reads, or writes.
 int rl_stream_raise_reading(lua_State *L, rl_stream *s, const char *op);
 int rl_stream_raise_writing(lua_State *L, rl_stream *s, const char *op);
 

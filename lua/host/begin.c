@@ -96,7 +96,8 @@ static rille_status status_of(const rille_call *call, lua_State *co, rl_ended ho
   return RILLE_EERROR;
 }
 
-void rl_call_end(rille_call *call, rille_status status, lua_State *L, int count) {
+// Tells the host; the values are the top `count` of L.
+static void end_call(rille_call *call, rille_status status, lua_State *L, int count) {
   rl_link_remove(&call->link);
   call->ended = true;
   call->task = NULL;
@@ -133,7 +134,7 @@ static void on_ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
   if (call) {
     rille_status status = how == RL_ENDED_OK ? RILLE_OK : status_of(call, co, how);
     if (status != RILLE_OK) count = explain(co, call);
-    rl_call_end(call, status, co, count);
+    end_call(call, status, co, count);
   }
   if (!rl_list_empty(&rt->pending)) send_taker(rt);
 }
@@ -159,7 +160,7 @@ static void end_and_go_on(rl_state *st, rl_ltask *t, lua_State *L) {
   st->critical++;
   st->current = NULL;
   st->running = NULL;
-  rl_call_end(t->parent, RILLE_OK, L, lua_gettop(L));
+  end_call(t->parent, RILLE_OK, L, lua_gettop(L));
   t->parent = NULL;
   t->id = ++st->last_id;
   st->current = t;
@@ -233,7 +234,7 @@ static void send_taker(rille_runtime *rt) {
     lua_pushcfunction(L, open_line);
     if (protect(L, 0) == RILLE_OK) return;
   }
-  for (rille_call *call; (call = take_first(rt));) rl_call_end(call, RILLE_ENOMEM, L, 0);
+  for (rille_call *call; (call = take_first(rt));) end_call(call, RILLE_ENOMEM, L, 0);
   clear_line(rt);
 }
 
@@ -297,6 +298,6 @@ bool rl_call_pull(rille_call *call) {
   if (fits) push_from_line(call, L);
   for (int i = 0; i <= call->nargs; i++) clear_slot(call->rt->line, call->at + i);
   if (fits && rl_call_start(call, L) == RILLE_OK) return true;
-  rl_call_end(call, RILLE_ENOMEM, L, 0);
+  end_call(call, RILLE_ENOMEM, L, 0);
   return false;
 }

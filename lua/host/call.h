@@ -22,8 +22,6 @@ struct rille_call {
 void rl_call_unref(rille_call *call);
 // A scope of its own, for what must be bounded before its task exists. False: memory is out.
 bool rl_call_own_scope(rille_call *call);
-// Tells the host; the values are the top `count` of L.
-void rl_call_end(rille_call *call, rille_status status, lua_State *L, int count);
 
 // The function and its arguments at the top of L wait for a task that takes calls; pops them.
 rille_status rl_call_put(rille_call *call, lua_State *L);

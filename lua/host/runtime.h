@@ -45,7 +45,6 @@ struct rille_runtime {
   int deadlocks;         // met so far; after RL_DEADLOCKS_MAX the run ends
   bool interruptible;    // this process handles the signal that arms the hook
   bool warnings, warning_continues;
-  uint64_t close_grace;
   void (*closed)(void *);
   void *closed_ud;
   rille_op *awaited;  // by the host's function that has just returned

@@ -73,10 +73,6 @@ int rl_fs_notify(rl_fs *fs);     // fd: an inotify, number: its mask -> the watc
 int rl_fs_permitted(rl_fs *fs, const struct rl_permit *permit);
 // One directory, which may be there already.
 int rl_fs_make_permitted(rl_fs *fs, const char *path);
-
-// Writes all of it, in pieces between which a cancelled job ends. The descriptor may be in O_APPEND
-// mode.
-int rl_fs_write_all(rl_fs *fs, int fd, const char *data, size_t size);
 // A new file with a random name in `dir`: never one that is there, never through a link. Its path
 // is in `*path`, from malloc.
 int rl_fs_make_temp(const char *dir, const char *prefix, mode_t mode, bool directory, char **path);

@@ -56,7 +56,9 @@ int rl_fs_read(rl_fs *fs) {
   return err;
 }
 
-int rl_fs_write_all(rl_fs *fs, int fd, const char *data, size_t size) {
+// Writes all of it, in pieces between which a cancelled job ends. The descriptor may be in O_APPEND
+// mode.
+static int write_all(rl_fs *fs, int fd, const char *data, size_t size) {
   fs->op = "write";
   while (size > 0) {
     if (rl_pooled_cancelled(&fs->work)) return RL_CANCELLED;
@@ -82,7 +84,7 @@ static int write_in_place(rl_fs *fs) {
   if (fs->other < 0) fs->other = 0666;
   int err = rl_fs_open(fs);
   if (err < 0 || rl_fs_polled(fs->fd, &fs->st)) return err;
-  err = rl_fs_write_all(fs, fs->fd, fs->data, fs->size);
+  err = write_all(fs, fs->fd, fs->data, fs->size);
   if (err == 0 && (how & RL_FS_SYNC)) err = sync_fd(fs, fs->fd);
   int closed = close_fd(fs);
   if (err == 0 && closed < 0) fs->op = "close";
@@ -111,7 +113,7 @@ static int sync_directory(rl_fs *fs, const char *dir) {
 
 // Fills the temporary file fs->fd, whose name is fs->where, and gives it the name `target`.
 static int fill_temp(rl_fs *fs, const char *target, mode_t mode) {
-  int err = rl_fs_write_all(fs, fs->fd, fs->data, fs->size);
+  int err = write_all(fs, fs->fd, fs->data, fs->size);
   if (err < 0) return err;
   fs->op = "fchmod";
   if (fchmod(fs->fd, mode) < 0) return -errno;
@@ -175,7 +177,7 @@ static int copy_by_hand(rl_fs *fs, int from, int to) {
     if (n < 0) err = -errno;
     if (n <= 0) break;
     fs->at = fs->to;
-    err = rl_fs_write_all(fs, to, piece, (size_t)n);
+    err = write_all(fs, to, piece, (size_t)n);
     if (err < 0) break;
   }
   free(piece);
