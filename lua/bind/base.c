@@ -201,8 +201,8 @@ static int base_traceback(lua_State *L) {
   return 1;
 }
 
-static void replace(lua_State *L, const char *table, const char *name, lua_CFunction f) {
-  lua_getglobal(L, table);
+void rl_base_replace(lua_State *L, const char *library, const char *name, lua_CFunction f) {
+  lua_getglobal(L, library);
   lua_getfield(L, -1, name);
   lua_pushcclosure(L, f, 1);
   lua_setfield(L, -2, name);
@@ -216,9 +216,9 @@ void rl_base_open(lua_State *L) {
   lua_register(L, "pcall", rl_base_pcall);
   lua_register(L, "xpcall", base_xpcall);
   lua_register(L, "dofile", base_dofile);
-  replace(L, "table", "sort", base_sort);
-  replace(L, "string", "gsub", base_gsub);
-  replace(L, "debug", "traceback", base_traceback);
+  rl_base_replace(L, "table", "sort", base_sort);
+  rl_base_replace(L, "string", "gsub", base_gsub);
+  rl_base_replace(L, "debug", "traceback", base_traceback);
   lua_getglobal(L, "package");
   lua_pushcclosure(L, base_require, 1);
   lua_setglobal(L, "require");

@@ -23,22 +23,24 @@ static void make_object(lua_State *L, const char *code) {
   lua_setmetatable(L, -2);
 }
 
+static void push_formatted(lua_State *L, const char *code, const char *format, va_list args) {
+  luaL_checkstack(L, 8, "error object");
+  lua_pushvfstring(L, format, args);
+  make_object(L, code);
+}
+
 void rl_push_error(lua_State *L, const char *code, const char *format, ...) {
   va_list args;
-  luaL_checkstack(L, 8, "error object");
   va_start(args, format);
-  lua_pushvfstring(L, format, args);
+  push_formatted(L, code, format, args);
   va_end(args);
-  make_object(L, code);
 }
 
 int rl_raise(lua_State *L, const char *code, const char *format, ...) {
   va_list args;
-  luaL_checkstack(L, 8, "error object");
   va_start(args, format);
-  lua_pushvfstring(L, format, args);
+  push_formatted(L, code, format, args);
   va_end(args);
-  make_object(L, code);
   return lua_error(L);
 }
 

@@ -1,6 +1,7 @@
 // Functions of the standard libraries whose C loops no hook can stop, with a bound on their work.
 #include "lua/host/bounded.h"
 
+#include "lua/bind/base.h"
 #include "lua/host/pattern.h"
 #include "lua/host/runtime.h"
 
@@ -78,21 +79,13 @@ static int guarded_xpcall(lua_State *L) {
   return lua_gettop(L);
 }
 
-static void replace(lua_State *L, const char *library, const char *name, lua_CFunction f) {
-  lua_getglobal(L, library);
-  lua_getfield(L, -1, name);
-  lua_pushcclosure(L, f, 1);
-  lua_setfield(L, -2, name);
-  lua_pop(L, 1);
-}
-
 void rl_bounded_open(lua_State *L) {
-  replace(L, "string", "rep", bounded_rep);
-  replace(L, "table", "move", bounded_move);
-  replace(L, "table", "concat", bounded_concat);
-  replace(L, "table", "unpack", bounded_unpack);
-  replace(L, "table", "insert", bounded_insert);
-  replace(L, "table", "remove", bounded_remove);
-  replace(L, LUA_GNAME, "xpcall", guarded_xpcall);
+  rl_base_replace(L, "string", "rep", bounded_rep);
+  rl_base_replace(L, "table", "move", bounded_move);
+  rl_base_replace(L, "table", "concat", bounded_concat);
+  rl_base_replace(L, "table", "unpack", bounded_unpack);
+  rl_base_replace(L, "table", "insert", bounded_insert);
+  rl_base_replace(L, "table", "remove", bounded_remove);
+  rl_base_replace(L, LUA_GNAME, "xpcall", guarded_xpcall);
   rl_pattern_open(L);
 }
