@@ -48,6 +48,14 @@ static void on_share_done(rl_work *work, bool ran) {
   part_done(((rl_offload_share *)work)->job, ran);
 }
 
+void rl_offload_pair(lua_State *L, int a, int b) {
+  lua_createtable(L, 2, 0);
+  lua_pushvalue(L, a);
+  lua_rawseti(L, -2, 1);
+  lua_pushvalue(L, b);
+  lua_rawseti(L, -2, 2);
+}
+
 int rl_offload_part(const rl_offload *job, const atomic_bool *cancelled) {
   if (cancelled == &job->work.cancelled) return 0;
   return 1 + (int)(rl_container_of(cancelled, rl_offload_share, work.cancelled) - job->shares);

@@ -38,6 +38,9 @@ struct rl_offload {
 // pinned as a table of them.
 void *rl_offload_new(lua_State *L, size_t size, int pinned);
 
+// Pushes a table of the values at `a` and `b`, to pin both.
+void rl_offload_pair(lua_State *L, int a, int b);
+
 // Which part a call of `run` is to do.
 int rl_offload_part(const rl_offload *job, const atomic_bool *cancelled);
 

@@ -203,11 +203,7 @@ static int hash_hmac(lua_State *L) {
     rl_checkpoint(L);
     return rl_work_now(L, cost, hmac_now, kind);
   }
-  lua_createtable(L, 2, 0);
-  lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, 1);
-  lua_pushvalue(L, 3);
-  lua_rawseti(L, -2, 2);
+  rl_offload_pair(L, 2, 3);
   digest_job *j = digest_new(L, kind, raw, lua_gettop(L));
   j->key = key;
   j->key_size = key_size;
@@ -305,11 +301,7 @@ static int hash_update(lua_State *L) {
     rl_checkpoint(L);
     return rl_work_now(L, cost, update_now, 0);
   }
-  lua_createtable(L, 2, 0);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, -2, 1);
-  lua_pushvalue(L, 2);
-  lua_rawseti(L, -2, 2);
+  rl_offload_pair(L, 1, 2);
   update_job *j = rl_offload_new(L, sizeof *j, lua_gettop(L));
   j->base.run = update_run;
   j->base.finish = update_finish;

@@ -89,19 +89,10 @@ static int compile_finish(lua_State *L, rl_offload *base) {
 
 static void compile_drop(rl_offload *base) { rl_regex_free(&((compile_job *)base)->re); }
 
-// A table of the first two arguments: pinned, it keeps both alive for a job.
-static void push_pair(lua_State *L) {
-  lua_createtable(L, 2, 0);
-  for (int i = 1; i <= 2; i++) {
-    lua_pushvalue(L, i);
-    lua_rawseti(L, -2, i);
-  }
-}
-
 static int regex_compile(lua_State *L) {
   size_t size;
   const char *pattern = luaL_checklstring(L, 1, &size), *flags = luaL_optstring(L, 2, "");
-  push_pair(L);
+  rl_offload_pair(L, 1, 2);
   compile_job *j = rl_offload_new(L, sizeof *j, lua_gettop(L));
   j->base.run = compile_run;
   j->base.finish = compile_finish;
@@ -210,7 +201,7 @@ static int match_finish(lua_State *L, rl_offload *base) {
 static void match_drop(rl_offload *base) { rl_matcher_fini(&((match_job *)base)->matcher); }
 
 static int match_on_pool(lua_State *L, const rl_regex *re, const rl_subject *s, shape how) {
-  push_pair(L);
+  rl_offload_pair(L, 1, 2);
   match_job *j = rl_offload_new(L, sizeof *j, lua_gettop(L));
   j->base.run = match_run;
   j->base.finish = match_finish;
