@@ -1,19 +1,10 @@
 -- The other end of a worker that is a process: connects to its parent, and runs what comes.
 local rille = require "rille"
 local net = require "rille.net"
-local shared = require "rille.native.shared"
 local boot = require "rille.worker.boot"
+local frames = require "rille.worker.frames"
 
 local UNREAD = 64
-
-local function read(conn)
-  local head = conn:read(8)
-  if not head or #head < 8 then return nil end
-  local size = string.unpack("<I8", head)
-  local bytes = conn:read(size)
-  if not bytes or #bytes < size then return nil end
-  return table.pack(shared.unpack(bytes, true))
-end
 
 local function take(calls, inbox, kind, ...)
   if kind == "post" then
@@ -30,7 +21,7 @@ end
 -- The parent is gone when the connection ends: nothing is left to do.
 local function listen(conn, calls, inbox)
   while true do
-    local message = read(conn)
+    local message = frames.read(conn)
     if not message then os.exit(1) end
     take(calls, inbox, table.unpack(message, 1, message.n))
   end
@@ -42,8 +33,7 @@ return function(path)
   local conn = net.connect { path = path }
   local lock = rille.lock()
   local function write(...)
-    local bytes = string.pack("<s8", shared.pack(-2, ...))
-    lock:with(conn.write, conn, bytes)
+    lock:with(conn.write, conn, frames.pack(-2, ...))
   end
   local function answer(number, ...) write("answer", number, ...) end
   local calls = { queue = rille.channel(math.huge) }
@@ -53,7 +43,7 @@ return function(path)
   end
   local inbox = rille.channel(UNREAD)
   local outbox = { send = function(_, value) write("send", value) end }
-  local first = read(conn)
+  local first = frames.read(conn)
   rille.detach(listen, conn, calls, inbox)
   local ended = table.pack(xpcall(boot, on_error, calls, inbox, outbox, answer, table.unpack(first, 2, first.n)))
   if ended[1] then

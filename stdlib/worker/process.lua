@@ -5,7 +5,7 @@ local net = require "rille.net"
 local process = require "rille.process"
 local permit = require "rille.native.permit"
 local make_error = require("rille.native.task").error
-local shared = require "rille.native.shared"
+local frames = require "rille.worker.frames"
 
 local PROGRAM = "/proc/self/exe"
 local START = 20       -- seconds for the child to say that it is there
@@ -15,17 +15,6 @@ local INBOX = 64
 --- @class rille.WorkerProcess
 local Transport = {}
 Transport.__index = Transport
-
--- Frames: a length of 8 bytes and a message.
-
-local function read(conn)
-  local head = conn:read(8)
-  if not head or #head < 8 then return nil end
-  local size = string.unpack("<I8", head)
-  local bytes = conn:read(size)
-  if not bytes or #bytes < size then return nil end
-  return table.pack(shared.unpack(bytes, true))
-end
 
 -- Writes what is queued, in order: tasks do not write into each other's frames.
 local function sender(conn, queue)
@@ -38,7 +27,7 @@ end
 local FIRST = { start = -2, post = -2, send = 0 }
 
 local function post(self, kind, ...)
-  self.queue:send(string.pack("<s8", shared.pack(FIRST[kind] or 1, kind, ...)))
+  self.queue:send(frames.pack(FIRST[kind] or 1, kind, ...))
 end
 
 local function take(self, outbox, kind, ...)
@@ -56,7 +45,7 @@ end
 
 local function listen(self, outbox)
   while true do
-    local ok, message = pcall(read, self.conn)
+    local ok, message = pcall(frames.read, self.conn)
     if not ok or not message then break end
     take(self, outbox, table.unpack(message, 1, message.n))
   end
