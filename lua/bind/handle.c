@@ -7,6 +7,76 @@
 
 #include <string.h>
 
+// Who holds none is found by a weak table; a slot is taken with the first handle and overwritten by
+// the next.
+
+rl_handle *rl_new_handle(lua_State *L, rl_ltask *t) {
+  rl_state *st = rl_state_of(L);
+  rl_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
+  *h = (rl_handle){.box = {&rl_task_class}, .id = t->id, .site = t->site};
+  if (!t->slot) t->slot = rl_ids_take(&st->slots);
+  if (!t->slot) luaL_error(L, "not enough memory");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->task_class);
+  lua_setmetatable(L, -2);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, st->handles);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, t->slot);
+  lua_pop(L, 1);
+  h->task = t;
+  return h;
+}
+
+rl_handle *rl_find_handle(lua_State *L, const rl_ltask *t) {
+  if (!t->slot) return NULL;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->handles);
+  lua_rawgeti(L, -1, t->slot);
+  return lua_touserdata(L, -1);
+}
+
+void rl_push_handle(lua_State *L, rl_ltask *t) {
+  luaL_checkstack(L, 6, "task handle");
+  int top = lua_gettop(L);
+  if (rl_find_handle(L, t)) {
+    lua_replace(L, top + 1);
+  } else {
+    lua_settop(L, top);
+    rl_new_handle(L, t);
+  }
+}
+
+int rl_push_results(lua_State *L, int handle) {
+  rl_handle *h = lua_touserdata(L, handle);
+  h->claimed = true;
+  if (h->ended != RL_ENDED_OK) {
+    lua_getiuservalue(L, handle, 1);
+    rl_trace_awaited(L, -1, h->ended == RL_ENDED_FAILED ? h->site : 0);
+    return lua_error(L);
+  }
+  if (h->count == 0) return 0;
+  luaL_checkstack(L, h->count + 1, "too many results");
+  lua_getiuservalue(L, handle, 1);
+  if (h->count == 1) return 1;
+  int list = lua_gettop(L);
+  for (int i = 1; i <= h->count; i++) lua_rawgeti(L, list, i);
+  return h->count;
+}
+
+static int awaited(lua_State *L, int status, lua_KContext ctx) {
+  (void)status;
+  if (ctx) rl_awaited(L, (rl_op *)ctx);
+  return rl_push_results(L, 1);
+}
+
+int rl_await_task(lua_State *L, rl_handle *h) {
+  rl_checkpoint(L);
+  if (!h->task) return rl_no_wait(L, awaited, 0);
+  rl_task *t = rl_current(L);
+  if (rl_task_would_deadlock(t, &h->task->core))
+    return rl_raise(L, "DEADLOCK", "await: the task waits for this one, so it would never end");
+  rl_task_await(t, &h->task->core);
+  return rl_await(L, &t->wait, awaited, (lua_KContext)&t->wait);
+}
+
 static rl_handle *check_handle(lua_State *L, int index) {
   return rl_check_object(L, index, &rl_task_class);
 }

@@ -199,3 +199,21 @@ void rl_state_fini(rl_state *st) {
   if (st->detached) rl_scope_unref(st->detached);
   free_all(st);
 }
+
+bool rl_state_protect(rl_state *st, lua_CFunction f, void *what) {
+  lua_State *L = st->L;
+  if (!lua_checkstack(L, 4)) return false;
+  lua_pushcfunction(L, f);
+  lua_pushlightuserdata(L, what);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+void rl_report_text(rl_state *st, const char *text) {
+  if (st->report) {
+    st->report(st, text);
+  } else {
+    fprintf(stderr, "rille: %s\n", text);
+  }
+}

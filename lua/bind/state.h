@@ -142,6 +142,13 @@ void rl_state_close(rl_state *st);
 // The same, runs the loop until every handle is closed, and frees all.
 void rl_state_fini(rl_state *st);
 
+// Runs `f`, with `what` as its argument, in a protected call on the main thread: the scheduler must
+// not be left by a jump. False: memory is out.
+bool rl_state_protect(rl_state *st, lua_CFunction f, void *what);
+
+// Writes a report to stderr, or hands it to the host.
+void rl_report_text(rl_state *st, const char *text);
+
 // A new table with weak keys ("k") or values ("v"), as a registry reference.
 int rl_weak_table(lua_State *L, const char *mode);
 

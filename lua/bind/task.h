@@ -63,26 +63,31 @@ int rl_spawn_handle(lua_State *L, rl_scope *home, int nargs, rl_mode mode);
 // `count` children, with indices from 1, that get their functions on their first runs.
 void rl_spawn_children(lua_State *L, rl_scope *home, const rl_child_kind *kind, void *parent,
                        int count);
-void rl_push_handle(lua_State *L, rl_ltask *t);  // makes it at the first need
 
 // The scope that rille.spawn spawns into: the innermost around the caller, its own body's if there
 // is none. May raise.
 rl_scope *rl_spawn_scope(lua_State *L);
 
-// The results of an ended task on L's stack, or raises its error. Counts as having awaited it.
-int rl_push_results(lua_State *L, int handle);
-
 // First run and end; called by lua/bind/resume.c alone.
 bool rl_ltask_start(rl_ltask *t, int *nargs);  // false: memory is out
 void rl_ltask_end(rl_state *st, rl_ltask *t, int count);
 
+// Pushes its handle, which is made at the first need.
+void rl_push_handle(lua_State *L, rl_ltask *t);
+rl_handle *rl_new_handle(lua_State *L, rl_ltask *t);
+// The handle at the top of the stack, above the table of them, if it is still in somebody's hands;
+// else NULL, and anything there.
+rl_handle *rl_find_handle(lua_State *L, const rl_ltask *t);
+
 // Waits for a task's end: the handle is at index 1 of the caller's stack.
 int rl_await_task(lua_State *L, rl_handle *h);
 
-// Writes a report to stderr, or hands it to the host.
-void rl_report_text(rl_state *st, const char *text);
+// The results of an ended task on L's stack, or raises its error. Counts as having awaited it.
+int rl_push_results(lua_State *L, int handle);
 
-// Reports the failures of detached tasks that nobody has awaited by the end of the tick.
-void rl_report_orphans(rl_state *st);
+// A failed detached task, whose handle is at the top of the main thread; what is told of those that
+// nobody has awaited by the end of the tick.
+void rl_orphans_add(rl_state *st);
+void rl_orphans_report(rl_state *st);
 
 #endif

@@ -53,7 +53,7 @@ static void finish_close(rille_runtime *rt) {
 // What follows every run of ready tasks. Nothing of `rt` may be touched after it once it is closed:
 // the host may have freed it.
 static bool after_run(rille_runtime *rt) {
-  rl_report_orphans(&rt->st);
+  rl_orphans_report(&rt->st);
   rl_calls_reap(rt);
   if (rt->life != RL_LIFE_CLOSING || has_tasks(rt)) return true;
   begin_drain(rt);
