@@ -507,6 +507,24 @@ describe("channel", function()
     assert.has_error(function() ch:close { discrd = true } end)
   end)
 
+  it("leaves an error alone that ends its block", function()
+    local err = { code = "MINE" }
+    for _, value in ipairs { err, "text", { discard = true } } do
+      local ok, got = pcall(function()
+        local ch <close> = rille.channel(1)
+        ch:send "kept"
+        error(value, 0)
+      end)
+      assert.is_false(ok)
+      assert.is_true(rawequal(value, got))
+    end
+    local completed = rille.move_on_after(1, function()
+      local ch <close> = rille.channel()
+      ch:recv()
+    end)
+    assert.is_false(completed)
+  end)
+
   it("tries without waiting", function()
     local ch = rille.channel(1)
     assert.is_false((ch:try_recv()))

@@ -272,6 +272,16 @@ describe("worker.channel", function()
     for _, w in ipairs(workers) do w:join() end
   end)
 
+  it("leaves an error alone that ends its block", function()
+    local err = { code = "MINE" }
+    local ok, got = pcall(function()
+      local _ <close> = worker.channel(1)
+      error(err)
+    end)
+    assert.is_false(ok)
+    assert.is_true(rawequal(err, got))
+  end)
+
   it("works as a channel does within one thread", function()
     local c = worker.channel(1)
     assert.is_true(c:try_send("a"))

@@ -29,6 +29,7 @@ static int channel_recv(lua_State *L);
 static int channel_try_send(lua_State *L);
 static int channel_try_recv(lua_State *L);
 static int channel_close(lua_State *L);
+static int channel_closing(lua_State *L);
 static int channel_is_closed(lua_State *L);
 static int channel_len(lua_State *L);
 static int channel_sending(lua_State *L);
@@ -40,7 +41,7 @@ static const luaL_Reg channel_methods[] = {
     {"close", channel_close},       {"is_closed", channel_is_closed},
     {"sending", channel_sending},   {"receiving", channel_receiving},
     {"__len", channel_len},         {"__call", channel_recv},
-    {"__close", channel_close},     {NULL, NULL}};
+    {"__close", channel_closing},   {NULL, NULL}};
 
 static const rl_class channel_class = {"rille.Channel", sizeof(channel), channel_methods};
 
@@ -212,6 +213,12 @@ static int channel_try_recv(lua_State *L) {
   lua_pushboolean(L, 1);
   lua_insert(L, -2);
   return 2;
+}
+
+// The end of its block: an error on its way there is no table of options.
+static int channel_closing(lua_State *L) {
+  lua_settop(L, 1);
+  return channel_close(L);
 }
 
 static int channel_close(lua_State *L) {

@@ -36,6 +36,7 @@ static int channel_try_send(lua_State *L);
 static int channel_post(lua_State *L);
 static int channel_try_recv(lua_State *L);
 static int channel_close(lua_State *L);
+static int channel_closing(lua_State *L);
 static int channel_is_closed(lua_State *L);
 static int channel_len(lua_State *L);
 static int shared_gc(lua_State *L);
@@ -50,7 +51,7 @@ static const luaL_Reg channel_methods[] = {{"send", channel_send},
                                            {"is_closed", channel_is_closed},
                                            {"__len", channel_len},
                                            {"__call", channel_recv},
-                                           {"__close", channel_close},
+                                           {"__close", channel_closing},
                                            {"__gc", shared_gc},
                                            {"__eq", shared_eq},
                                            {"__shared", rl_shared_mark},
@@ -237,6 +238,12 @@ static int channel_try_recv(lua_State *L) {
   if (status == RL_CLOSED) return 0;
   lua_pushboolean(L, status == 1);
   return status == 1 ? 1 + rl_msg_push_unref(L, item) : 1;
+}
+
+// The end of its block: an error on its way there is no table of options.
+static int channel_closing(lua_State *L) {
+  lua_settop(L, 1);
+  return channel_close(L);
 }
 
 static int channel_close(lua_State *L) {
