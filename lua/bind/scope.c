@@ -91,18 +91,33 @@ static bool in_flight(lua_State *L, const rl_task *t) {
   return t->unwinding && rl_is_error(L, -1, "CANCELLED");
 }
 
-// An error suppressed by a cancellation that ends here is nobody else's any more.
-bool rl_promote_suppressed(lua_State *L) {
-  if (!rl_push_suppressed(L, -1)) return false;
-  int list = lua_gettop(L), count = (int)lua_rawlen(L, list);
-  luaL_checkstack(L, 6, "error object");
-  lua_rawgeti(L, list, 1);
-  for (int i = 2; i <= count; i++) {
+// The list's errors, from its `first` on, become suppressed by the one at the top.
+static void suppress_all(lua_State *L, int list, int first) {
+  int count = (int)lua_rawlen(L, list);
+  for (int i = first; i <= count; i++) {
     lua_rawgeti(L, list, i);
     rl_suppress(L, -2);
   }
+}
+
+// An error suppressed by a cancellation that ends here is nobody else's any more.
+bool rl_promote_suppressed(lua_State *L) {
+  if (!rl_push_suppressed(L, -1)) return false;
+  int list = lua_gettop(L);
+  luaL_checkstack(L, 6, "error object");
+  lua_rawgeti(L, list, 1);
+  suppress_all(L, list, 2);
   lua_remove(L, list);
   return true;
+}
+
+// The body's cancellation, under the failure at the top that takes its place, may have suppressed
+// others.
+static void take_over_suppressed(lua_State *L) {
+  if (!rl_push_suppressed(L, -2)) return;
+  lua_insert(L, -2);
+  suppress_all(L, lua_gettop(L) - 1, 1);
+  lua_remove(L, -2);
 }
 
 // Failed tasks whose handles nobody has awaited: their errors are the scope's.
@@ -181,9 +196,13 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
     } else {
       rl_trace_transit(L, -1, 0);
     }
+    if (!s->ok) take_over_suppressed(L);
     return with_failure(L, s, how);
   }
-  if (!s->ok && how == RL_ABSORBS && body != RL_BODY_TASK && rl_promote_suppressed(L)) return RAISE;
+  if (!s->ok && how == RL_ABSORBS && body != RL_BODY_TASK && rl_promote_suppressed(L)) {
+    rl_trace_keep(L, -1);
+    return RAISE;
+  }
   if (how == RL_PASSES) {
     if (s->ok) rl_push_cancelled(L, t->unwinding);
     return RAISE_CANCELLED;
