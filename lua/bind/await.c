@@ -3,8 +3,8 @@
 
 #include "lua/bind/error.h"
 #include "lua/bind/scope.h"
+#include "lua/bind/stack.h"
 #include "lua/bind/task.h"
-#include "lua/bind/trace.h"
 
 #include <string.h>
 

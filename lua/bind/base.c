@@ -5,7 +5,7 @@
 
 #include "lua/bind/code.h"
 #include "lua/bind/scope.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/stack.h"
 
 #include <limits.h>
 

@@ -2,8 +2,9 @@
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/scope.h"
+#include "lua/bind/site.h"
+#include "lua/bind/stack.h"
 #include "lua/bind/task.h"
-#include "lua/bind/trace.h"
 
 #include <string.h>
 

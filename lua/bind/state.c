@@ -5,8 +5,8 @@
 #include "lua/bind/gift.h"
 #include "lua/bind/pace.h"
 #include "lua/bind/resume.h"
+#include "lua/bind/site.h"
 #include "lua/bind/task.h"
-#include "lua/bind/trace.h"
 #include "runtime/base/check.h"
 #include "runtime/io/permit.h"
 

@@ -4,7 +4,7 @@
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/format.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 
 #include <string.h>
 

@@ -2,8 +2,6 @@
 // a hook that lives until then, or by the loop once it has polled.
 #include "lua/host/seeing.h"
 
-#include "lua/bind/trace.h"
-
 #include <lauxlib.h>
 
 static void do_asked(rille_runtime *rt, lua_State *L) {

@@ -6,8 +6,8 @@
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
 #include "lua/bind/resume.h"
+#include "lua/bind/site.h"
 #include "lua/bind/task.h"
-#include "lua/bind/trace.h"
 
 #include <string.h>
 #include <sys/resource.h>

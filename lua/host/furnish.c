@@ -2,7 +2,7 @@
 #include "lua/host/seeing.h"
 
 #include "lua/bind/await.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 #include "lua/host/guard.h"
 #include "lua/host/sandbox.h"
 #include "lua/host/stdlib.h"

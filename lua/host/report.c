@@ -3,8 +3,9 @@
 #include "lua/host/seeing.h"
 
 #include "lua/bind/resume.h"
+#include "lua/bind/site.h"
+#include "lua/bind/stack.h"
 #include "lua/bind/sync.h"
-#include "lua/bind/trace.h"
 
 #include <string.h>
 

@@ -1,8 +1,6 @@
 // Turning the loop: rille_run, what a foreign loop polls, and the way to closed.
 #include "lua/host/seeing.h"
 
-#include "lua/bind/trace.h"
-
 #include <limits.h>
 #include <string.h>
 

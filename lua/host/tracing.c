@@ -2,7 +2,7 @@
 // waits for by name; counters show the loop.
 #include "lua/host/seeing.h"
 
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 
 #include <errno.h>
 #include <stdio.h>

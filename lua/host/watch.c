@@ -4,7 +4,8 @@
 #include "lua/host/seeing.h"
 
 #include "lua/bind/resume.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
+#include "lua/bind/stack.h"
 
 #include <errno.h>
 #include <fcntl.h>

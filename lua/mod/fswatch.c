@@ -4,7 +4,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/pooled.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 #include "runtime/io/fs.h"
 #include "runtime/io/watch.h"
 

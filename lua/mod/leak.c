@@ -1,7 +1,7 @@
 // What is open now, for tests that say who has left something behind.
 #include "lua/bind/class.h"
+#include "lua/bind/site.h"
 #include "lua/bind/task.h"
-#include "lua/bind/trace.h"
 #include "runtime/io/handle.h"
 
 #include <dirent.h>

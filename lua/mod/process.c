@@ -6,7 +6,7 @@
 #include "lua/bind/permit.h"
 #include "lua/bind/pooled.h"
 #include "lua/bind/signame.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 #include "runtime/io/fdstream.h"
 #include "runtime/io/file.h"
 #include "runtime/io/process.h"

@@ -5,7 +5,7 @@
 #include "lua/bind/class.h"
 #include "lua/bind/error.h"
 #include "lua/bind/permit.h"
-#include "lua/bind/trace.h"
+#include "lua/bind/site.h"
 #include "runtime/io/dns.h"
 #include "runtime/io/udp.h"
 
