@@ -188,6 +188,18 @@ describe("a request", function()
     end)
   end
 
+  it("with a multipart body of heads full of white space, or of lines, takes no longer than others", function()
+    local server <close> = serve(function(r)
+      local count = 0
+      for part in r:parts() do count = count + (part.headers.x == "x" .. (" "):rep(16000) .. "y" and 1 or 0) end
+      return tostring(count)
+    end)
+    local part = "--b\r\nX: x" .. (" "):rep(16000) .. "y\r\n\r\n\r\n--b\r\n" .. ("a:\r\n"):rep(4000) .. "\r\n\r\n"
+    local body = part:rep(100) .. "--b--"
+    assert.matches("\r\n\r\n100$", raw(server, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+      .. "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body, true))
+  end)
+
   it("with a hundred thousand parts is answered with 413, and nested ones are data", function()
     local server <close> = serve(function(r) return r:form().a end)
     local function post(body)
@@ -225,6 +237,15 @@ describe("a request", function()
     local other = raw(server, "POST /skip" .. head, true)
     assert.matches("unread$", other)
     assert.is_nil(other:find("100 Continue", 1, true))
+  end)
+
+  it("with 100-continue is told 100 in front of an answer that may read it, never behind its head", function()
+    local server <close> = serve(function(r) return { body = r.body } end)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+    assert.equal("HTTP/1.1 100 Continue", conn:read_until "\r\n\r\n")
+    conn:write "hi"
+    assert.matches("^HTTP/1.1 200 [^\0]*\r\n\r\n2\r\nhi\r\n0\r\n\r\n$", conn:read "a")
   end)
 
   it("with 100-continue whose body does not come is told 100 once, then 408", function()
@@ -327,7 +348,67 @@ describe("an answer", function()
   end)
 end)
 
+describe("an answer to a body that was not read", function()
+  it("does not wait for it", function()
+    local server <close> = serve(function() return { status = 401, body = "no" } end)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nhal"
+    assert.matches("^HTTP/1.1 401 ", conn:read_until "no")
+    conn:write "fdone"
+    conn:write "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert.equal("401", statuses(conn:read "a"))
+  end)
+
+  it("says that it is the last one, if so much will not be read away", function()
+    local server <close> = serve(function(r) return r.path == "/bad" and error "bad" or "x" end)
+    for _, path in ipairs { "/", "/bad" } do
+      for _, fields in ipairs { "Content-Length: 300000", "Expect: 100-continue\r\nContent-Length: 2" } do
+        local answer = raw(server, "POST " .. path .. " HTTP/1.1\r\nHost: a\r\n" .. fields .. "\r\n\r\n", true)
+        assert.matches("\r\nConnection: close\r\n", answer)
+      end
+    end
+  end)
+end)
+
 describe("a handler's error", function()
+  it("may be anything, also an object that fails when it is looked at", function()
+    local server <close> = serve(function(r)
+      if r.path == "/index" then error(setmetatable({}, { __index = function() error "index" end })) end
+      if r.path == "/tostring" then error(setmetatable({}, { __tostring = function() error "tostring" end })) end
+      if r.path == "/class" then error(setmetatable({}, { __index = { status = 409, message = "taken" } })) end
+      error(nil)
+    end)
+    for path, status in pairs { ["/index"] = 500, ["/tostring"] = 500, ["/class"] = 409, ["/nil"] = 500 } do
+      for _, version in ipairs { "1.1", "2-prior" } do
+        assert.equal(status, http.get(server.url .. path, { version = version }).status, path .. " " .. version)
+      end
+    end
+  end)
+
+  it("is told with its traceback, once, over both versions", function()
+    local script = os.tmpname()
+    local file <close> = io.open(script, "w")
+    file:write [[
+      local http = require "rille.http"
+      local function deep() error "boom" end
+      local server <close> = http.serve { port = 0, handler = function() deep() return "x" end }
+      for _, version in ipairs { "1.1", "2-prior" } do http.get(server.url, { version = version }) end
+    ]]
+    file:flush()
+    local told = rille.process.run { arg[-1], script, stderr = "stdout" }.stdout
+    os.remove(script)
+    local _, boom = told:gsub(": boom\n", "")
+    local _, deep = told:gsub("in upvalue 'deep'", "")
+    assert.same({ 2, 2 }, { boom, deep }, told)
+  end)
+
+  it("about a body that its client cut off is nobody's", function()
+    local told
+    local server <close> = serve(function(r) return { body = r.body } end, { on_error = function(err) told = err end })
+    raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+    assert.is_nil(told)
+  end)
+
   it("before the answer is 500, and the connection goes on", function()
     local server <close> = serve(function(r)
       if r.path == "/bad" then error "boom" end
@@ -369,6 +450,8 @@ describe("limits", function()
   it("refuse a body by its length, and by its chunks, with 413", function()
     local server <close> = serve(function(r) return r:text() end, { limits = { body = 10 } })
     assert.equal("413", statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n01234567890", true)))
+    local none = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n", true)
+    assert.matches("^HTTP/1.1 413 .*\r\nConnection: close\r\n", none) -- before any of it has come
     assert.equal("413", statuses(raw(server,
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", true)))
   end)

@@ -2,6 +2,7 @@
 local rille = require "rille"
 local http = require "rille.http"
 local net = require "rille.net"
+local extension = require "rille.http.deflate"
 
 local function serve(handler, options)
   return http.serve {
@@ -190,6 +191,19 @@ describe("a handshake", function()
       assert.equal(case[1], conn:read_until("\r\n"):match "^HTTP/1.1 (%d+)")
     end)
   end
+
+  it("full of white space takes no longer than others", function()
+    local hole = "x" .. (" "):rep(1000000) .. "y"
+    assert.is_nil(extension.accept("permessage-deflate; " .. hole))
+    assert.is_nil(extension.accept("permessage-deflate; server_max_window_bits=" .. hole))
+    assert.is_nil(extension.accept(hole))
+    local server <close> = http.serve { port = 0, handler = function(r) http.websocket(r) end, limits = { head = 65535 } }
+    for _ = 1, 10 do
+      local conn <close> = net.connect("127.0.0.1", server.port)
+      conn:write((HANDSHAKE:gsub("Connection: Upgrade", "Connection: x" .. (" "):rep(65000) .. "y")), "\r\n")
+      assert.matches("^HTTP/1.1 426 ", conn:read_until "\r\n")
+    end
+  end)
 
   it("of another version is told which one is spoken", function()
     local server <close> = serve(echo)

@@ -7,6 +7,29 @@
 
 bool rl_http_answer_bodiless(int status) { return status == 204 || status == 304; }
 
+static int read_error(lua_State *L) {
+  lua_getfield(L, 1, "status");
+  lua_getfield(L, 1, "message");
+  return 2;
+}
+
+int rl_http_asked_status(lua_State *L, int index) {
+  int top = lua_gettop(L);
+  index = lua_absindex(L, index);
+  lua_Integer status = 0;
+  if (lua_istable(L, index)) {
+    lua_pushcfunction(L, read_error);
+    lua_pushvalue(L, index);
+    if (lua_pcall(L, 1, 2, 0) != LUA_OK) lua_settop(L, top);
+    status = lua_tointeger(L, top + 1);
+  }
+  lua_settop(L, top + 2);
+  if (lua_type(L, -1) != LUA_TSTRING) lua_pushnil(L);
+  lua_replace(L, top + 1);
+  lua_settop(L, top + 1);
+  return status >= 400 && status < 500 ? (int)status : 0;
+}
+
 static bool is(const char *name, size_t len, const char *lower) {
   return len == strlen(lower) && rl_http1_same(name, len, lower);
 }

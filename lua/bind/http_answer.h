@@ -34,6 +34,10 @@ typedef void (*rl_http_each_field)(void *ud, const char *name, size_t name_len, 
                                    size_t len);
 void rl_http_answer_each(lua_State *L, const rl_http_answer *a, rl_http_each_field each, void *ud);
 
+// The status from 400 to 499 that the error at `index` asks to be answered with, or 0. Pushes its
+// message, or nil. Never raises, whatever the error's own metamethods do.
+int rl_http_asked_status(lua_State *L, int index);
+
 // True: a message of that status, answering that method, has no body whatever its fields say.
 bool rl_http_answer_bodiless(int status);
 

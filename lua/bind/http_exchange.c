@@ -4,6 +4,7 @@
 #include "lua/bind/http_answer.h"
 #include "lua/bind/http_serve.h"
 #include "lua/bind/stream.h"
+#include "runtime/io/http_body.h"
 
 #include <string.h>
 
@@ -66,8 +67,10 @@ static void put_head(lua_State *L, rl_http_box *b, const rl_http_answer *a) {
   rl_http_conn *c = &b->conn;
   if (a->kind == RL_ANSWER_EMPTY && a->length && !b->head_only && a->status != 304)
     luaL_error(L, "response: Content-Length is %I, but there is no body", a->length);
+  bool streamed = (a->kind == RL_ANSWER_FUNCTION || a->kind == RL_ANSWER_STREAM) && !b->head_only;
+  if (streamed) rl_http_body_invite(c);  // it may read the request's body meanwhile
   c->mark = rl_buf_len(&c->out);
-  if (c->server->draining || a->close) c->last = true;
+  if (c->server->draining || a->close || (!streamed && !rl_http_conn_will_skip(c))) c->last = true;
   if (!rl_buf_reserve(&c->out, 256)) luaL_error(L, "not enough memory");
   rl_http1_put_status(&c->out, a->status);
   if (!a->has_date) put_date(c);
@@ -87,6 +90,7 @@ void rl_http_put_plain(rl_http_box *b, int status, const char *text) {
   rl_http_conn *c = &b->conn;
   size_t len = strlen(text);
   bool head_only = b->head_only || rl_http_answer_bodiless(status);
+  if (!rl_http_conn_will_skip(c)) c->last = true;
   rl_http1_put_status(&c->out, status);
   put_date(c);
   put(&c->out, "Content-Type: text/plain; charset=utf-8\r\n");

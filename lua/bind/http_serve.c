@@ -5,6 +5,7 @@
 
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/http_answer.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/stream.h"
 #include "lua/bind/task.h"
@@ -16,7 +17,7 @@
 
 // The stack of a task that serves.
 
-enum { R_SEAT = 1, R_HANDLER, R_ON_ERROR, R_REQUEST, R_FAILURE };
+enum { R_SEAT = 1, R_HANDLER, R_ON_ERROR, R_TRACE, R_REQUEST, R_FAILURE };
 
 // What comes next. Continuations go on with `run`; DONE and RL_HTTP_HANDED are its results, perhaps
 // of a continuation that has run inside already.
@@ -177,7 +178,10 @@ static int end_exchange(lua_State *L, rl_http_box *b) {
   rl_http_conn *c = &b->conn;
   if (c->taken) return OVER;
   int body = rl_http_conn_finish(c);
-  if (body == 0) return rl_await(L, &c->op, skipped_k, 0);
+  if (body == 0) {  // the answer need not wait for what is read away
+    rl_http_conn_flush_later(c);
+    return rl_await(L, &c->op, skipped_k, 0);
+  }
   if (body < 0) return hang_up(L, b, true);
   if (c->last) return hang_up(L, b, rl_stream_len(c->stream) > 0);
   if (rl_buf_len(&c->out) >= RL_HTTP_OUT_HIGH) return send_all(L, b, to_next);
@@ -199,17 +203,13 @@ static void report(lua_State *L) {  // the error is at the top
 }
 
 // What the client did wrong, or a handler's error that says which status it means; 0: neither.
+// Pushes a message, or nil.
 static int status_of_failure(lua_State *L, rl_http_box *b) {
+  int status = rl_http_asked_status(L, -1);
   rl_http_body *body = b->conn.body;
-  if (b->conn.body_bad && body) {
-    int why = body->s.in_status;
-    return why == RL_LIMIT ? 413 : why == RL_TIMEOUT ? 408 : 400;
-  }
-  if (!lua_istable(L, -1)) return 0;
-  lua_getfield(L, -1, "status");
-  lua_Integer status = lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return status >= 400 && status < 500 ? (int)status : 0;
+  if (!b->conn.body_bad || !body) return status;
+  int why = body->s.in_status;
+  return why == RL_LIMIT ? 413 : why == RL_TIMEOUT ? 408 : 400;
 }
 
 // The request on the stack belongs to the exchange, or to nobody any more.
@@ -244,12 +244,13 @@ static int fail(lua_State *L, rl_http_box *b) {
   if (c->mark != SIZE_MAX && !c->committed) c->out.tail = c->out.head + c->mark;
   if (c->committed) c->last = true;
   int status = status_of_failure(L, b);
+  if (c->committed && c->body_bad) return end_failed(L, b);  // nor is one that cut its own body
   if (status && !c->committed) {
-    if (b->conn.body_bad) c->last = true;
-    bool told = lua_istable(L, -1) && lua_getfield(L, -1, "message") == LUA_TSTRING;
-    rl_http_put_plain(b, status, told ? lua_tostring(L, -1) : rl_http_reason(status));
+    if (c->body_bad) c->last = true;
+    rl_http_put_plain(b, status, lua_isnil(L, -1) ? rl_http_reason(status) : lua_tostring(L, -1));
     return end_failed(L, b);
   }
+  lua_pop(L, 1);
   if (lua_isnil(L, R_ON_ERROR)) {
     report(L);
     if (!c->committed) rl_http_put_plain(b, 500, rl_http_reason(500));
@@ -265,7 +266,7 @@ static int fail(lua_State *L, rl_http_box *b) {
   lua_pushvalue(L, R_FAILURE);
   lua_pushvalue(L, R_REQUEST);
   lua_KContext mark = rl_protect_mark(L);
-  int got = lua_pcallk(L, 5, 0, 0, mark, error_told_k);
+  int got = lua_pcallk(L, 5, 0, R_TRACE, mark, error_told_k);
   return error_told(L, b, got == LUA_OK, mark);
 }
 
@@ -300,7 +301,7 @@ static int hand_over(lua_State *L, rl_http_seat *seat) {
 // One request, as far as it has come.
 static int step(lua_State *L, rl_http_box *b) {
   rl_http_conn *c = &b->conn;
-  lua_settop(L, R_ON_ERROR);
+  lua_settop(L, R_TRACE);
   if (c->expired) return timed_out(L, b);
   int got = next_request(L, b);
   if (got == RL_HTTP1_MORE) return send_all(L, b, to_rest);
@@ -312,7 +313,7 @@ static int step(lua_State *L, rl_http_box *b) {
   lua_pushvalue(L, R_HANDLER);
   lua_pushvalue(L, R_REQUEST);
   lua_KContext mark = rl_protect_mark(L);
-  int ok = lua_pcallk(L, 4, 0, 0, mark, handled_k) == LUA_OK;
+  int ok = lua_pcallk(L, 4, 0, R_TRACE, mark, handled_k) == LUA_OK;
   return handled(L, b, ok, mark);
 }
 
@@ -329,11 +330,11 @@ void rl_http_hire(lua_State *L, int index, rl_http_server *server) {
 static bool take(lua_State *L, rl_http_seat *seat) {
   rl_http_server *server = seat->server;
   if (rl_list_empty(&server->ready)) return false;
-  lua_settop(L, R_ON_ERROR);
+  lua_settop(L, R_TRACE);
   if (server->spare < 2) {
     lua_getiuservalue(L, R_SEAT, 1);
-    rl_http_hire(L, R_ON_ERROR + 1, server);
-    lua_settop(L, R_ON_ERROR);
+    rl_http_hire(L, R_TRACE + 1, server);
+    lua_settop(L, R_TRACE);
   }
   rl_http_conn *c = rl_container_of(rl_list_pop(&server->ready), rl_http_conn, turn);
   seat->at = rl_container_of(c, rl_http_box, conn);
@@ -405,7 +406,21 @@ static int run(lua_State *L, int next) {
   }
 }
 
-int rl_http_serve(lua_State *L) { return seat_of(L)->own ? run(L, NEXT) : begin(L); }
+// An error that asks for its status is an answer, and needs no traceback.
+static int trace(lua_State *L) {
+  if (lua_istable(L, 1)) {
+    lua_pushliteral(L, "status");
+    int type = lua_rawget(L, 1);
+    lua_settop(L, 1);
+    if (type == LUA_TNUMBER) return 1;
+  }
+  return rl_trace_handler(L);
+}
+
+int rl_http_serve(lua_State *L) {
+  lua_pushcfunction(L, trace);
+  return seat_of(L)->own ? run(L, NEXT) : begin(L);
+}
 
 // Seats and what they serve.
 

@@ -3,9 +3,11 @@
 // arrived; answers to pipelined requests leave together. A connection that waits has no task.
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/http_answer.h"
 #include "lua/bind/http_serve.h"
 #include "lua/bind/stream.h"
 #include "lua/bind/task.h"
+#include "lua/bind/trace.h"
 
 #include <string.h>
 
@@ -260,6 +262,17 @@ static int http_pairs(lua_State *L) {
   return rl_http_push_pairs(L, s, len, (size_t)luaL_optinteger(L, 2, RL_HTTP_PAIRS_MAX)) ? 1 : 0;
 }
 
+// trim(s): without the white space around it. In linear time: patterns that end in "%s*$" take the
+// square of a run of spaces.
+static int http_trim(lua_State *L) {
+  size_t len;
+  const char *s = luaL_checklstring(L, 1, &len), *end = s + len;
+  while (s < end && strchr(" \t\r\n", *s) && *s) s++;
+  while (end > s && strchr(" \t\r\n", end[-1]) && end[-1]) end--;
+  lua_pushlstring(L, s, (size_t)(end - s));
+  return 1;
+}
+
 static int http_date(lua_State *L) {
   char date[RL_HTTP_DATE_LEN];
   rl_http_date(date, luaL_checkinteger(L, 1));
@@ -290,6 +303,27 @@ static int http_failure(lua_State *L) {
   return 1;
 }
 
+// asked(err): the status from 400 to 499 that an error asks for, or nil; and its message.
+static int http_asked(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  int status = rl_http_asked_status(L, 1);
+  if (status)
+    lua_pushinteger(L, status);
+  else
+    lua_pushnil(L);
+  lua_insert(L, 2);
+  return 2;
+}
+
+// report(err): as an error of a handler that nobody answers for is told.
+static int http_report(lua_State *L) {
+  luaL_checkany(L, 1);
+  rl_push_report(L, 1);
+  rl_report_text(rl_state_of(L), lua_tostring(L, -1));
+  return 0;
+}
+
 // take(request, bytes): sends `bytes`, and the connection's stream is the caller's.
 static int http_take(lua_State *L) {
   rl_http_request *r = rl_check_object(L, 1, &rl_http_request_class);
@@ -309,7 +343,8 @@ static const luaL_Reg functions[] = {
     {"server", http_server}, {"adopt", http_adopt},         {"hire", http_hire},
     {"seat", http_seat},     {"decode", http_decode},       {"pairs", http_pairs},
     {"date", http_date},     {"read_date", http_read_date}, {"reason", http_reason},
-    {"take", http_take},     {"failure", http_failure},     {NULL, NULL},
+    {"take", http_take},     {"failure", http_failure},     {"asked", http_asked},
+    {"report", http_report}, {"trim", http_trim},           {NULL, NULL},
 };
 
 int rl_open_http(lua_State *L);

@@ -58,7 +58,8 @@ void rl_http_body_move(rl_http_body *b) {
   rl_stream_arrived(&b->s);
 }
 
-static void say_continue(rl_http_conn *c) {
+void rl_http_body_invite(rl_http_conn *c) {
+  if (!c->continue_due || c->committed || c->head.length > c->server->limits.body) return;
   c->continue_due = false;
   if (rl_stream_len(c->stream)) return;
   rl_buf_put(&c->out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
@@ -69,7 +70,7 @@ static void body_pull(rl_stream *s) {
   rl_http_body *b = body_of(s);
   if (!b->conn || s->in_status) return;
   rl_http_conn *c = b->conn;
-  if (c->continue_due) say_continue(c);
+  rl_http_body_invite(c);
   rl_http_conn_phase(c, RL_HTTP_BODY, c->server->limits.body_time);
   rl_http_body_move(b);
   if (s->in_status == 0 && !c->stream->closed) c->stream->kind->pull(c->stream);
@@ -97,7 +98,11 @@ rl_http_body *rl_http_body_new(rl_http_conn *c) {
   if (!b) return NULL;
   rl_stream_init(&b->s, &body_kind, c->server->loop);
   b->conn = c;
-  if (c->body_done) rl_stream_ended(&b->s, UV_EOF);
+  if (c->body_done) {
+    rl_stream_ended(&b->s, UV_EOF);
+  } else if (c->head.length > c->server->limits.body) {  // none of it need come
+    end(b, RL_LIMIT);
+  }
   return b;
 }
 

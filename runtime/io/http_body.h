@@ -10,6 +10,8 @@ struct rl_http_body {
 };
 
 rl_http_body *rl_http_body_new(rl_http_conn *c);
+// Says 100 to a client that waits for it, unless an answer has begun.
+void rl_http_body_invite(rl_http_conn *c);
 // Moves what has arrived into the body's stream.
 void rl_http_body_move(rl_http_body *b);
 // The exchange is over: reading more fails.

@@ -80,7 +80,7 @@ static void on_in(rl_stream_above *above) {
 
 static void on_out(rl_stream_above *above) {
   rl_http_conn *c = rl_container_of(above, rl_http_conn, above);
-  if (c->serving && !rl_stream_writing(c->stream)) rl_http_conn_flush(c);
+  if (!rl_stream_writing(c->stream)) rl_http_conn_flush(c);
 }
 
 int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream, rl_task *task) {
@@ -191,6 +191,11 @@ void rl_http_conn_start(rl_http_conn *c, size_t size) {
   rl_stream_consume(c->stream, size);
 }
 
+bool rl_http_conn_will_skip(const rl_http_conn *c) {
+  return c->body_done || !(c->body_bad || c->continue_due || c->body_size > RL_HTTP_SKIP_MAX ||
+                           c->body_left > RL_HTTP_SKIP_MAX);
+}
+
 int rl_http_conn_finish(rl_http_conn *c) {
   if (c->body) {
     rl_stream *s = &c->body->s;
@@ -200,7 +205,7 @@ int rl_http_conn_finish(rl_http_conn *c) {
   }
   c->serving = false;
   if (c->body_done) return RL_HTTP_READY;
-  if (c->body_bad || c->continue_due || c->last) return RL_INVALID;
+  if (c->last || !rl_http_conn_will_skip(c)) return RL_INVALID;
   for (;;) {
     const char *data;
     size_t size, used;

@@ -126,6 +126,8 @@ static inline bool rl_http_conn_ended(const rl_http_conn *c) { return c->stream-
 
 // The head of `size` bytes was accepted: takes it off the stream; its body follows.
 void rl_http_conn_start(rl_http_conn *c, size_t size);
+// What is left of the body is so little that it will be read away, if nobody reads it.
+bool rl_http_conn_will_skip(const rl_http_conn *c);
 // The exchange is over. RL_HTTP_READY with the body read away; 0: wait on c->op and call it again;
 // negative: what follows cannot be read.
 enum { RL_HTTP_READY = 1 };

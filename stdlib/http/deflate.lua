@@ -1,4 +1,6 @@
 --- permessage-deflate (RFC 7692): what is offered and agreed on. No message leans on the one before.
+local http = require "rille.native.http"
+
 local deflate = {}
 
 deflate.OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -14,12 +16,12 @@ local SOUND = {
 
 -- The parameters of "name; a; b=1" if it is permessage-deflate and they are sound, else nil.
 local function read(item)
-  local name, rest = item:match "^%s*([^;%s]+)%s*(.-)%s*$"
-  if name ~= "permessage-deflate" then return nil end
+  local name, rest = item:match "^([^;]*)(.*)$"
+  if http.trim(name) ~= "permessage-deflate" then return nil end
   local found = {}
   for part in rest:gmatch "[^;]+" do
-    local key, value = part:match "^%s*([%w_]+)%s*=%s*(.-)%s*$"
-    if not key then key, value = part:match "^%s*(.-)%s*$", true end
+    local key, value = part:match "^([^=]*)=(.*)$"
+    key, value = http.trim(key or part), value == nil or http.trim(value)
     if value ~= true then value = value:match '^"(.*)"$' or value end
     if found[key] ~= nil or not SOUND[key] or not SOUND[key](value) then return nil end
     found[key] = value

@@ -1,10 +1,9 @@
 --- HTTP/2 for http.serve: a task for each request of a connection.
 local rille = require "rille"
+local http = require "rille.native.http"
 local native = require "rille.native.http2"
 
 local h2 = {}
-
-local REASONS = { [400] = "Bad Request", [408] = "Request Timeout", [413] = "Content Too Large", [500] = "Internal Server Error" }
 
 local function resolve(answer, request)
   while type(answer) == "table" and answer.respond do answer = answer:respond(request) end
@@ -16,7 +15,6 @@ local function write_body(out, body, length)
     out:write(body)
     return out:finish()
   end
-  local held <close> = type(body) == "userdata" and body or nil
   local left = length
   for piece in type(body) == "function" and body or function() return body:read() end do
     if left then
@@ -27,11 +25,18 @@ local function write_body(out, body, length)
   end
   if left and left > 0 then error(("response: the body ended %d bytes before its Content-Length"):format(left), 0) end
   out:finish()
-  return held
+end
+
+-- A body that is to be closed, whether it was sent or not.
+local function closable(answer)
+  local body = type(answer) == "table" and answer.body
+  local meta = (type(body) == "table" or type(body) == "userdata") and getmetatable(body)
+  return type(meta) == "table" and meta.__close and body or nil
 end
 
 local function respond(server, out, request, answer)
   if answer == nil then error("the handler returned no response", 0) end
+  local _ <close> = closable(answer)
   local status, body, length = out:respond(answer, request.method == "HEAD")
   server._native:count(status)
   if body then write_body(out, body, length) end
@@ -44,21 +49,23 @@ end
 -- The answer that an error becomes; nil if one was begun already.
 local function on_failure(server, out, request, err)
   local refused, begun = out:refused()
-  local status = refused or (type(err) == "table" and math.type(err.status) == "integer" and err.status)
-  if status and status >= 400 and status < 500 then
-    return not begun and plain(status, refused and REASONS[refused] or tostring(err.message or err)) or nil
-  end
+  local asked, message = http.asked(err)
+  local status = refused or asked
+  if status then return not begun and plain(status, not refused and message or http.reason(status)) or nil end
   if not server._on_error then
     server:_report(err)
-    return not begun and plain(500, REASONS[500]) or nil
+    return not begun and plain(500, http.reason(500)) or nil
   end
   local ok, answer = pcall(function() return resolve(server._on_error(err, request), request) end)
   if not ok then
-    io.stderr:write("rille.http: ", tostring(answer), "\n")
+    http.report(answer)
     answer = nil
   end
-  return not begun and (answer or plain(500, REASONS[500])) or nil
+  return not begun and (answer or plain(500, http.reason(500))) or nil
 end
+
+-- Whether it tells that the client went away: nobody's error.
+local function has_gone(err) return type(err) == "table" and rawget(err, "op") == "respond" end
 
 local function serve_one(server, request, out)
   local held <close> = out
@@ -66,9 +73,13 @@ local function serve_one(server, request, out)
   -- The group is for what the handler spawns: its failure is this request's alone.
   local ok, err = pcall(rille.group, function() respond(server, out, request, resolve(server._handler(request), request)) end)
   if ok then return held end
-  if type(err) == "table" and err.op == "respond" then return end -- the client went away
+  if has_gone(err) then return end
   local answer = on_failure(server, out, request, err)
-  if answer then pcall(respond, server, out, request, answer) end
+  if not answer then return end
+  ok, err = pcall(respond, server, out, request, answer)
+  if ok or has_gone(err) then return end
+  http.report(err)
+  pcall(respond, server, out, request, plain(500, http.reason(500)))
 end
 
 --- Serves a connection to its end.

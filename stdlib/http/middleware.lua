@@ -1,12 +1,14 @@
 --- Wrappers around handlers, for `router:use` or a handler of one's own: `wrap(request, next)`.
 local rille = require "rille"
+local native = require "rille.native.http"
 local check = require("rille.options").check
 
 local middleware = {}
 
--- The answer as a table {status, headers, body} that may be changed.
+-- The answer as a table {status, headers, body} that may be changed; nil if there is none.
 local function opened(answer, request)
   while type(answer) == "table" and answer.respond do answer = answer:respond(request) end
+  if answer == nil then return nil end
   if type(answer) ~= "table" then
     return { status = 200, headers = { ["Content-Type"] = "text/plain; charset=utf-8" }, body = answer }
   end
@@ -52,11 +54,12 @@ function middleware.cors(options)
     if not origin or not (any or listed[origin]) then
       if not origin then return next(request) end
       local answer = opened(next(request), request)
-      vary(answer.headers, "Origin")
+      if answer then vary(answer.headers, "Origin") end
       return answer
     end
     local preflight = request.method == "OPTIONS" and request.headers["access-control-request-method"]
     local answer = preflight and { status = 204, headers = {} } or opened(next(request), request)
+    if not answer then return nil end
     answer.headers["Access-Control-Allow-Origin"] = any and "*" or origin
     if options.credentials then answer.headers["Access-Control-Allow-Credentials"] = "true" end
     if not any then vary(answer.headers, "Origin") end
@@ -91,6 +94,7 @@ function middleware.compress(options)
   local zip = require "rille.zip"
   return function(request, next)
     local answer = opened(next(request), request)
+    if not answer then return nil end
     local body, headers = answer.body, answer.headers
     if type(body) ~= "string" or #body < least or header(headers, "content-encoding")
       or not compressible(header(headers, "content-type")) then
@@ -110,7 +114,12 @@ function middleware.compress(options)
   end
 end
 
---- An access log: a line for each answer, to stderr or to `write(line, entry)`. Control characters are escaped.
+local function escaped(text)
+  return (text:gsub('[%c"\\\127-\255]', function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
+--- An access log: a line for each answer, to stderr or to `write(line, entry)`. What could be taken for another field or
+--- line is escaped: quotes, backslashes, control characters.
 --- @param write fun(line: string, entry: table)?
 function middleware.log(write)
   write = write or function(line) io.stderr:write(line, "\n") end
@@ -119,19 +128,16 @@ function middleware.log(write)
     local function tell(status)
       local entry = { peer = peer, method = request.method, target = request.target, status = status,
         seconds = rille.now() - started, agent = request.headers["user-agent"] }
-      local line = ('%s "%s %s" %d %.1fms "%s"'):format(peer, entry.method, entry.target, status,
-        entry.seconds * 1000, entry.agent or "-")
-      write((line:gsub("[%c\127-\255]", function(c) return ("\\x%02x"):format(c:byte()) end)), entry)
+      write(('%s "%s %s" %d %.1fms "%s"'):format(escaped(peer), entry.method, escaped(entry.target), status,
+        entry.seconds * 1000, escaped(entry.agent or "-")), entry)
     end
     local ok, answer = pcall(next, request)
     if not ok then
-      tell(type(answer) == "table" and math.type(answer.status) == "integer" and answer.status or 500)
+      tell(native.asked(answer) or 500)
       error(answer, 0)
     end
-    if answer ~= nil then
-      answer = opened(answer, request)
-      tell(answer.status)
-    end
+    answer = opened(answer, request)
+    if answer then tell(answer.status) end
     return answer
   end
 end

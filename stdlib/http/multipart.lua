@@ -79,22 +79,27 @@ local function parameter(value, name)
   return value:match(";%s*" .. name .. '="([^"]*)"') or value:match(";%s*" .. name .. "=([^;%s]+)")
 end
 
-local function read_head(source, limit)
-  local text = ""
+-- The lines up to an empty one, which may be the first.
+function Source:head(limit)
   while true do
-    local piece, last = source:piece "\r\n"
-    text = text .. piece
-    if #text > limit then refuse(400, "the head of a part is too long") end
-    if last then
-      if piece == "" then break end
-      text = text .. "\n"
+    local from, to = self.buffer:find("\r\n", 1, true)
+    if from ~= 1 then from, to = self.buffer:find("\r\n\r\n", 1, true) end
+    if (from or #self.buffer) > limit + 1 then refuse(400, "the head of a part is too long") end
+    if from then
+      local text = self.buffer:sub(1, from - 1)
+      self.buffer = self.buffer:sub(to + 1)
+      return text
     end
+    self:fill()
   end
+end
+
+local function read_head(source, limit)
   local headers = {}
-  for line in text:gmatch "[^\n]+" do
-    local name, value = line:match "^([^%s:]+):%s*(.-)%s*$"
+  for line in source:head(limit):gmatch "[^\r\n]+" do
+    local name, value = line:match "^([^%s:]+):(.*)$"
     if not name then refuse(400, "the head of a part is malformed") end
-    headers[name:lower()] = value
+    headers[name:lower()] = native.trim(value)
   end
   return headers
 end

@@ -74,10 +74,11 @@ end
 
 function Server:_report(err)
   if self._on_error then
-    pcall(self._on_error, err)
-  else
-    io.stderr:write("rille.http: ", tostring(err), "\n")
+    local ok, its = pcall(self._on_error, err)
+    if ok then return end
+    err = its
   end
+  native.report(err)
 end
 
 function Server:_secure(stream)

@@ -148,7 +148,7 @@ function WebSocket:__call() return self:recv() end
 
 local function has(list, token)
   for item in (list or ""):lower():gmatch "[^,]+" do
-    if item:match "^%s*(.-)%s*$" == token then return true end
+    if http.trim(item) == token then return true end
   end
   return false
 end
