@@ -51,6 +51,28 @@ describe("a router", function()
     assert.equal(201, (ask("POST", "/users")))
   end)
 
+  it("goes on to where the method fits, and tells all that would", function()
+    local router = http.router()
+    router:get("/users/me", function() return "me" end)
+    router:delete("/users/:id", function(r) return "gone " .. r.params.id end)
+    router:put("/*", function(r) return "put " .. r.params.rest end)
+    local running <close> = serve(router)
+    for method, want in pairs { GET = "me", DELETE = "gone me", PUT = "put users/me" } do
+      local _, _, body = ask(method, "/users/me")
+      assert.equal(want, body)
+    end
+    local status, fields = ask("POST", "/users/me")
+    assert.same({ 405, "DELETE, GET, HEAD, PUT" }, { status, fields.allow })
+  end)
+
+  it("knows a segment in whichever way it is escaped", function()
+    local router = http.router()
+    router:get("/über/:name", function(r) return "found " .. r.params.name end)
+    local running <close> = serve(router)
+    local _, _, body = get "/%C3%BCber/%7Ea%25"
+    assert.equal("found ~a%", body)
+  end)
+
   it("tells what is missing and what is not allowed", function()
     local running <close> = serve(make())
     assert.equal(404, (get "/nothing"))
@@ -73,6 +95,19 @@ describe("a router", function()
     local running <close> = serve(router)
     local _, _, body = get "/"
     assert.equal("12|21", body)
+  end)
+
+  it("calls what is inside a wrapper as often as that likes", function()
+    local router, checked = http.router(), 0
+    router:use(function(request, next) return next(request) .. next(request) end)
+    router:use(function(request, next)
+      checked = checked + 1
+      return next(request)
+    end)
+    router:get("/", function() return checked end)
+    local running <close> = serve(router)
+    local _, _, body = get "/"
+    assert.equal("12", body)
   end)
 
   it("refuses patterns that cannot be", function()
@@ -123,6 +158,44 @@ describe("files", function()
     status, fields = get "/sub"
     assert.same({ 301, "/sub/" }, { status, fields.location })
     assert.equal(405, (ask("POST", "/data.txt")))
+  end)
+
+  it("as the body of an error have no conditions and no parts", function()
+    local running <close> = serve(function() return http.file(root .. "/pub/data.txt", { status = 404 }) end)
+    local status, _, body = get("/", { ["If-None-Match"] = "*", Range = "bytes=0-1" })
+    assert.same({ 404, "0123456789" }, { status, body })
+  end)
+
+  it("to be kept have a name that every browser reads", function()
+    local name
+    local running <close> = serve(function() return http.file(root .. "/pub/data.txt", { download = name }) end)
+    for given, want in pairs {
+      ["a b.txt"] = 'attachment; filename="a b.txt"',
+      ["naïve €.txt"] = "attachment; filename=\"na_ve _.txt\"; filename*=UTF-8''na%C3%AFve%20%E2%82%AC.txt",
+    } do
+      name = given
+      local _, fields = get "/"
+      assert.equal(want, fields["content-disposition"])
+    end
+  end)
+
+  it("are closed when they were sent, not sent, or not taken, over both versions", function()
+    local opened = {}
+    fs.write(root .. "/pub/large", ("x"):rep(3000000))
+    local running <close> = serve(function(r)
+      local answer = http.file(root .. "/pub/large"):respond(r)
+      if type(answer.body) == "table" then opened[#opened + 1] = answer.body.file end
+      return answer
+    end)
+    for _, version in ipairs { "1.1", "2-prior" } do
+      http.head(running.url, { version = version })
+      http.get(running.url, { version = version })
+      local cut <close> = http.get(running.url, { version = version, stream = true })
+      cut.body:read(1)
+    end
+    running:stop()
+    assert.equal(6, #opened)
+    for _, file in ipairs(opened) do assert.error_matches(function() file:read(1) end, "closed") end
   end)
 
   it("are served in part", function()
@@ -251,6 +324,42 @@ describe("an answer", function()
     assert.matches("event: tick\nid: 1\ndata: one\ndata: two\n\n", body)
     assert.matches("data: end\n\n", body)
   end)
+
+  it("of events closes what its producer holds when the client goes, wherever that waits", function()
+    for _, version in ipairs { "1.1", "2-prior" } do
+      local closed, held = rille.event(), 0
+      local running <close> = serve(function()
+        return http.sse(function(send)
+          local _ <close> = setmetatable({}, { __close = function()
+            rille.yield() -- cleanup may wait
+            held = held + 1
+            closed:set()
+          end })
+          while true do send(("x"):rep(60000)) end
+        end)
+      end)
+      local answer = http.get(running.url, { version = version, stream = true })
+      answer.body:read(1)
+      rille.sleep(0.01) -- the windows fill
+      answer:close()
+      rille.timeout(5, closed.wait, closed)
+      assert.equal(1, held, version)
+    end
+  end)
+
+  it("of events is sent by its producer alone", function()
+    local told
+    local running <close> = serve(function()
+      return http.sse(function(send)
+        local other = rille.async(send)("stray")
+        told = select(2, pcall(other.await, other))
+        send "own"
+      end)
+    end)
+    local _, _, body = get "/"
+    assert.matches("data: own\n", body)
+    assert.matches("only the coroutine of its producer", tostring(told))
+  end)
 end)
 
 describe("cookies", function()
@@ -302,15 +411,22 @@ describe("a wrapper", function()
     assert.is_true(body == text)
   end)
 
+  it("around a handler that forgot its answer makes none of it", function()
+    for _, wrap in ipairs { http.compress(), http.cors { origins = { "http://good" } } } do
+      local running <close> = wrapped(wrap, function() end)
+      for _, origin in ipairs { "http://good", "http://bad" } do assert.equal(500, (get("/", { Origin = origin }))) end
+    end
+  end)
+
   it("logs a line for each answer, escaped", function()
     local lines = {}
     local running <close> = wrapped(http.log(function(line) lines[#lines + 1] = line end), function(r)
       if r.path == "/bad" then http.error(418) end
       return "x"
     end)
-    get("/a", { ["User-Agent"] = "me\xff" })
+    get('/a"b', { ["User-Agent"] = 'me\xff" \\' })
     get "/bad"
-    assert.matches('"GET /a" 200 .* "me\\xff"$', lines[1])
+    assert.matches('"GET /a\\x22b" 200 .* "me\\xff\\x22 \\x5c"$', lines[1])
     assert.matches('"GET /bad" 418 ', lines[2])
   end)
 

@@ -88,6 +88,14 @@ local function missing(err)
   error(err, 0)
 end
 
+-- RFC 6266: what ASCII cannot say is said by filename*, whose value is that of RFC 8187.
+local function attachment(name)
+  local plain = name:gsub('[%c"\\]', "_"):gsub("[\194-\244][\128-\191]*", "_")
+  if plain == name or not utf8.len(name) then return ('attachment; filename="%s"'):format(plain) end
+  local whole = name:gsub("[^%w!#$&+%-.^_`|~]", function(c) return ("%%%02X"):format(c:byte()) end)
+  return ('attachment; filename="%s"; filename*=UTF-8\'\'%s'):format(plain, whole)
+end
+
 local function headers_for(self, stat)
   local modified = math.floor(stat.mtime)
   local headers = {
@@ -99,7 +107,7 @@ local function headers_for(self, stat)
   }
   if self.options.download then
     local name = self.options.download == true and self.path:match "[^/]*$" or self.options.download
-    headers["Content-Disposition"] = ('attachment; filename="%s"'):format((name:gsub('[%c"\\]', "_")))
+    headers["Content-Disposition"] = attachment(name)
   end
   for name, value in pairs(self.options.headers or {}) do headers[name] = value end
   return headers, modified
@@ -110,7 +118,8 @@ function File:respond(request)
   if not ok then return missing(stat) end
   if stat.type ~= "file" then return { status = 404, body = "Not Found\n" } end
   local headers, modified = headers_for(self, stat)
-  local asked, status = request.headers, self.options.status or 200
+  local status = self.options.status or 200
+  local asked = status == 200 and request.headers or {} -- other answers have no conditions (RFC 9110, 13.2.1) or parts
   if changed(asked, headers.ETag, modified) then return { status = 412, body = "Precondition Failed\n" } end
   if not_modified(asked, headers.ETag, modified) then return { status = 304, headers = headers } end
   local first, last = 0, stat.size - 1

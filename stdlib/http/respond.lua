@@ -82,14 +82,38 @@ local function event(data, options)
   return table.concat(lines, "\n") .. "\n\n"
 end
 
---- Server-sent events: `produce(send)` runs while the client listens; `send(data, {event=, id=, retry=})`.
+-- The events of a producer, which runs in a coroutine, as a body.
+local Events = {}
+Events.__index = Events
+
+function Events:read() return self.next() end
+
+function Events:send(data, options)
+  if coroutine.running() ~= self.producer then error("only the coroutine of its producer can send an event", 3) end
+  coroutine.yield(event(data, options))
+  if self.over then error(native.failure(0, "the client of the events has gone", "ECONNRESET"), 0) end
+end
+
+-- A producer that waits to go on fails where it sends, so that what it holds is closed.
+function Events:__close()
+  if not self.producer or coroutine.status(self.producer) ~= "suspended" then return end
+  self.over = true
+  pcall(self.next)
+  if coroutine.status(self.producer) == "suspended" then coroutine.close(self.producer) end
+end
+
+--- Server-sent events: `produce(send)` runs while the client listens; `send(data, {event=, id=, retry=})` raises ECONNRESET
+--- when it has gone.
 --- @param produce fun(send: fun(data: string, options: table?))
 function respond.sse(produce)
+  local events = setmetatable({}, Events)
+  events.next = coroutine.wrap(function()
+    events.producer = coroutine.running()
+    produce(function(data, options) events:send(data, options) end)
+  end)
   return {
     headers = { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-cache", ["X-Accel-Buffering"] = "no" },
-    body = coroutine.wrap(function()
-      produce(function(data, options) coroutine.yield(event(data, options)) end)
-    end),
+    body = events,
   }
 end
 

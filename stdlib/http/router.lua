@@ -46,43 +46,59 @@ local function insert(root, pattern)
   return node, names
 end
 
--- The node for segments i.. of a path, fixed ones first; `values` gets the parameters.
-local function find(node, segments, i, slash, values)
-  local segment = segments[i]
+local function route_of(node, method)
+  local routes = node and node.routes
+  return routes and (routes[method] or (method == "HEAD" and routes.GET) or routes["*"])
+end
+
+-- The route of a node for what is sought; the methods of one that has others are noted.
+local function take(node, sought)
+  local route = route_of(node, sought.method)
+  if route or not node or not node.routes then return route end
+  local allowed = sought.allowed or {}
+  sought.allowed = allowed
+  for method in pairs(node.routes) do allowed[method] = true end
+  allowed.HEAD = allowed.HEAD or allowed.GET
+end
+
+-- The route for segments i.. of a path, fixed ones first; `sought.values` gets the parameters.
+local function find(node, segments, i, sought)
+  local segment, values = segments[i], sought.values
+  local count = #values
   if segment == nil then
-    if slash and node.slash then return node.slash end
-    if not slash and node.routes then return node end
+    local route = take(sought.slash and node.slash or not sought.slash and node or nil, sought)
+    if route then return route end
   else
     local next_node = node.fixed[segment]
-    local found = next_node and find(next_node, segments, i + 1, slash, values)
-    if found then return found end
-    if node.one and segment ~= "" then
-      local count = #values
+    local route = next_node and find(next_node, segments, i + 1, sought)
+    if route then return route end
+    if node.one then
       values[count + 1] = segment
-      found = find(node.one, segments, i + 1, slash, values)
-      if found then return found end
-      for j = #values, count + 1, -1 do values[j] = nil end
+      route = find(node.one, segments, i + 1, sought)
+      if route then return route end
+      values[count + 1] = nil
     end
   end
-  if node.rest then
+  local route = take(node.rest, sought)
+  if route then
     local rest = table.concat(segments, "/", i)
-    values[#values + 1] = slash and rest ~= "" and rest .. "/" or rest
-    return node.rest
+    values[count + 1] = sought.slash and rest ~= "" and rest .. "/" or rest
   end
+  return route
 end
 
-local function decode(values)
-  for i, value in ipairs(values) do
-    values[i] = native.decode(value, true)
-    if not values[i] then return nil end
+-- In place; false: a bad escape.
+local function decode(segments)
+  for i, segment in ipairs(segments) do
+    segments[i] = native.decode(segment, true)
+    if not segments[i] then return false end
   end
-  return values
+  return true
 end
 
-local function allowed(routes)
+local function listed(allowed)
   local methods = {}
-  for method in pairs(routes) do methods[#methods + 1] = method end
-  if routes.GET and not routes.HEAD then methods[#methods + 1] = "HEAD" end
+  for method in pairs(allowed) do methods[#methods + 1] = method end
   table.sort(methods)
   return table.concat(methods, ", ")
 end
@@ -115,7 +131,7 @@ function Router:any(pattern, handler) return self:route("*", pattern, handler) e
 --- @param wrap fun(request: rille.http.Request, next: fun(request: rille.http.Request): any): any
 --- @return rille.http.Router self
 function Router:use(wrap)
-  self._wraps[#self._wraps + 1] = wrap
+  self._wraps[#self._wraps + 1], self._handler = wrap, nil
   return self
 end
 
@@ -126,41 +142,48 @@ function Router:otherwise(handler)
 end
 
 function Router:_dispatch(request)
-  local path, values = request.raw_path, {}
-  local node = self._plain[path] -- the usual case, without a walk
-  if not node then
-    local segments, slash = split(path)
-    node = find(self._root, segments, 1, slash, values)
+  local path, method = request.raw_path, request.method
+  local plain = route_of(self._plain[path], method)
+  if plain then -- the usual case, without a walk
+    request.params = {}
+    return plain.handler(request)
   end
-  if not node or not node.routes then
+  local segments, slash = split(path)
+  if path:find("%", 1, true) and not decode(segments) then return { status = 400, body = "Bad Request\n" } end
+  local sought = { method = method, slash = slash, values = {} }
+  local route = find(self._root, segments, 1, sought)
+  if route then
+    local params = {}
+    for i, name in ipairs(route.names) do params[name] = sought.values[i] end
+    request.params = params
+    return route.handler(request)
+  end
+  if not sought.allowed then
     if self._otherwise then return self._otherwise(request) end
     return { status = 404, body = "Not Found\n" }
   end
-  local method = request.method
-  local routes = node.routes
-  local route = routes[method] or (method == "HEAD" and routes.GET) or routes["*"]
-  if not route then
-    local status = method == "OPTIONS" and 204 or 405
-    local body = status == 405 and "Method Not Allowed\n" or nil
-    return { status = status, headers = { Allow = allowed(routes) }, body = body }
+  local status = method == "OPTIONS" and 204 or 405
+  local body = status == 405 and "Method Not Allowed\n" or nil
+  return { status = status, headers = { Allow = listed(sought.allowed) }, body = body }
+end
+
+-- The wrappers around each other and all around the dispatch: each may call what is inside it as often as it likes.
+local function compose(self)
+  local handler = function(request) return self:_dispatch(request) end
+  for i = #self._wraps, 1, -1 do
+    local wrap, inside = self._wraps[i], handler
+    handler = function(request) return wrap(request, inside) end
   end
-  if not decode(values) then return { status = 400, body = "Bad Request\n" } end
-  local params = {}
-  for i, name in ipairs(route.names) do params[name] = values[i] end
-  request.params = params
-  return route.handler(request)
+  return handler
 end
 
 function Router:__call(request)
-  local chain, i = self._wraps, 0
-  if #chain == 0 then return self:_dispatch(request) end
-  local function step(r)
-    i = i + 1
-    local wrap = chain[i]
-    if wrap then return wrap(r, step) end
-    return self:_dispatch(r)
+  local handler = self._handler
+  if not handler then
+    handler = compose(self)
+    self._handler = handler
   end
-  return step(request)
+  return handler(request)
 end
 
 --- An empty router.
