@@ -92,6 +92,67 @@ describe("a request", function()
     assert.equal(10000000, size)
   end)
 
+  for _, version in ipairs { "1.1", "2-prior" } do
+    it("goes on sending while its answer comes, over " .. version, function()
+      local server <close> = serve(function(r) return { body = r.body } end)
+      local function pieces()
+        local n = 0
+        return function()
+          n = n + 1
+          rille.yield()
+          return n <= 100 and ("x"):rep(50000) or nil
+        end
+      end
+      assert.equal(5000000, #http.post(server.url, { version = version, body = pieces() }).body)
+      local answer <close> = http.post(server.url, { version = version, body = pieces(), stream = true })
+      assert.equal(5000000, #answer.body:read "a")
+      local go = rille.channel()
+      local talk <close> = http.post(server.url, { version = version, stream = true, body = function() return go:recv() end })
+      for _, word in ipairs { "one", "two" } do
+        go:send(word)
+        assert.equal(word, talk.body:read(3))
+      end
+    end)
+  end
+
+  it("whose body fails raises that, before the answer's head and behind it", function()
+    local server <close> = serve(function(r) return { body = r.body } end)
+    local mine = { mine = true }
+    for _, sound in ipairs { 0, 1 } do
+      local ok, err = pcall(http.post, server.url, { body = function()
+        sound = sound - 1
+        if sound < 0 then error(mine) end
+        rille.sleep(0.01)
+        return "piece"
+      end })
+      assert.is_false(ok)
+      assert.is_true(rawequal(mine, err))
+    end
+    local fault = rille.event()
+    local ok, err = pcall(rille.group, function()
+      local answer <close> = http.post(server.url, { stream = true, body = function()
+        if fault:is_set() then error(mine) end
+        fault:wait()
+        return "piece"
+      end })
+      fault:set()
+      fails("ECONNRESET", function() answer.body:read "a" end)
+    end)
+    assert.is_false(ok)
+    assert.is_true(rawequal(mine, err))
+  end)
+
+  it("that was answered before its body came is over with that", function()
+    local ended = false
+    local server <close> = serve(function() return { status = 401, body = "no" } end)
+    local answer = http.post(server.url, { body = function()
+      local _ <close> = setmetatable({}, { __close = function() ended = true end })
+      rille.sleep(60)
+      return "x"
+    end })
+    assert.same({ 401, "no", true }, { answer.status, answer.body, ended })
+  end)
+
   it("shows the head before the body has come", function()
     local go = rille.event()
     local server <close> = serve(function()
@@ -282,6 +343,16 @@ describe("a server that lies", function()
   it("by closing without a word is told", function()
     local server <close> = says("")
     fails("ECONNRESET", http.get, server.url)
+  end)
+
+  it("with a head full of white space, or of one name, takes no longer than others", function()
+    local server <close> = says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX: x" .. (" "):rep(90000) .. "y\r\n"
+      .. ("A: b\r\n"):rep(10000) .. "Set-Cookie: c=1\r\nSet-Cookie: d=2\r\n\r\nx")
+    local answer = http.get(server.url)
+    assert.equal(90002, #answer.headers.x)
+    assert.equal(#"b, " * 10000 - 2, #answer.headers.a)
+    assert.same({ "c=1", "d=2" }, answer.set_cookie)
+    assert.equal("c=1, d=2", answer.headers["set-cookie"])
   end)
 
   it("with a head without end is told", function()

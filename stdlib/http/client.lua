@@ -1,6 +1,7 @@
 --- The HTTP client: libcurl on the loop. Connections are kept, and shared by all requests of a runtime.
 local rille = require "rille"
 local native = require "rille.native.http_client"
+local http = require "rille.native.http"
 require "rille.http.request"
 
 local client = {}
@@ -129,13 +130,19 @@ local function body_of(options)
 end
 
 local function read_headers(lines)
-  local headers, cookies = {}, {}
-  for name, value in lines:gmatch "\r?\n([^:\r\n]+):[ \t]*([^\r\n]*)" do
-    name = name:lower()
-    value = value:gsub("[ \t]+$", "")
-    if name == "set-cookie" then cookies[#cookies + 1] = value end
-    headers[name] = headers[name] and headers[name] .. ", " .. value or value
+  local headers, repeated = {}, {}
+  for name, value in lines:gmatch "\r?\n([^:\r\n]+):([^\r\n]*)" do
+    name, value = name:lower(), http.trim(value)
+    local list = repeated[name]
+    if list then
+      list[#list + 1] = value
+    elseif headers[name] or name == "set-cookie" then
+      repeated[name] = { headers[name] or value, headers[name] and value }
+    end
+    headers[name] = value
   end
+  for name, list in pairs(repeated) do headers[name] = table.concat(list, ", ") end
+  local cookies = repeated["set-cookie"] or {}
   return setmetatable(headers, {
     __index = function(t, name) return type(name) == "string" and rawget(t, name:lower()) or nil end,
   }), cookies
@@ -159,20 +166,41 @@ function Response:ok() return self.status >= 200 and self.status < 300 end
 
 function Response:close()
   if type(self.body) == "userdata" then self.body:close() end
+  if self._sending then self._sending:cancel() end
 end
 
 Response.__close = Response.close
 
-local function pump(transfer, body, size)
+local function send_pieces(transfer, body, size)
   local read = type(body) == "function" and body or function() return body:read() end
   local left = size or math.huge
   for piece in read do
+    if type(piece) ~= "string" then error("a piece of the request's body is a " .. type(piece) .. ", no string", 0) end
     left = left - #piece
     if left < 0 then error("the body is longer than its Content-Length", 0) end
     if not transfer:feed(piece) then return end
   end
   if size and left > 0 then error(("the body ended %d bytes before its Content-Length"):format(left), 0) end
   transfer:feed(nil)
+end
+
+-- The task that sends a body in pieces. What fails when the transfer is over is nobody's error.
+local pump = rille.async(function(transfer, body, size)
+  local ok, err = pcall(send_pieces, transfer, body, size)
+  if not ok and transfer:abort() then error(err, 0) end
+end)
+
+-- Ends the sending, unless it goes on behind an answer that is read as a stream.
+local Sending = { __close = function(self)
+  if not self.task then return end
+  self.task:cancel()
+  pcall(self.task.await, self.task)
+end }
+
+-- An exchange has failed: because of what was to be sent, or of `err`.
+local function fail_exchange(task, err)
+  if task and task:status() == "done" then task:await() end
+  error(err, 0)
 end
 
 local function start(options)
@@ -199,27 +227,17 @@ local function start(options)
   return transfer, streamed and body or nil, size
 end
 
-local function exchange(transfer, body, size)
-  if not body then return transfer:head() end
-  local values
-  rille.group(function(g)
-    g:spawn(pump, transfer, body, size)
-    values = table.pack(transfer:head())
-    g:cancel()
-  end)
-  return table.unpack(values, 1, values.n)
-end
-
-local function read_whole(transfer)
+local function read_whole(transfer, task)
   local pieces = {}
   local ok, err = pcall(function()
     for piece in transfer:chunks() do pieces[#pieces + 1] = piece end
   end)
-  if not ok then
+  if ok then return table.concat(pieces) end
+  ok, err = pcall(function()
     transfer:failure()
     error(err, 0)
-  end
-  return table.concat(pieces)
+  end)
+  return fail_exchange(task, not ok and err)
 end
 
 -- Closes what it holds, unless that was handed on.
@@ -237,7 +255,7 @@ local OF_BODY = {
 }
 
 local function fail(code, format, ...)
-  error(require("rille.native.http").failure(0, format:format(...), code), 0)
+  error(http.failure(0, format:format(...), code), 0)
 end
 
 local function without(headers, names)
@@ -284,19 +302,22 @@ local function skip(transfer)
   end
 end
 
--- The transfer whose answer is no redirection to be followed, its head, and its options.
+-- The transfer whose answer is no redirection to be followed, its head, and the task that may still be sending.
 local function follow(options)
   local most, deadline = options.redirects or 10, options.timeout and rille.now() + options.timeout
   for hop = 0, math.huge do
     local transfer, body, size = start(options)
     local guard <close> = setmetatable({ held = transfer }, Guard)
-    local status, lines, url, version = exchange(transfer, body, size)
+    local sending <close> = setmetatable({ task = body and pump(transfer, body, size) }, Sending)
+    local ok, status, lines, url, version = pcall(transfer.head, transfer)
+    if not ok then fail_exchange(sending.task, status) end
     local headers, cookies = read_headers(lines)
     if most == 0 or not REDIRECTS[status] or not headers.location then
-      guard.held = nil
+      local task = sending.task
+      guard.held, sending.task = nil, nil
       return transfer, setmetatable({
         status = status, headers = headers, set_cookie = cookies, url = url, version = version,
-      }, Response)
+      }, Response), task
     end
     if hop == most then fail("LIMIT", "%s: more than %d redirects", url, most) end
     options = redirected(options, url, status, headers.location)
@@ -306,13 +327,15 @@ local function follow(options)
 end
 
 local function fetch(options)
-  local transfer, response = follow(options)
+  local transfer, response, task = follow(options)
   local guard <close> = setmetatable({ held = transfer }, Guard)
+  local sending <close> = setmetatable({ task = task }, Sending)
   if options.raise and not response:ok() then fail("EPROTO", "%s answered with %d", response.url, response.status) end
   if options.stream then
-    response.body, guard.held = transfer, nil
+    response.body, response._sending = transfer, task
+    guard.held, sending.task = nil, nil
   else
-    response.body = read_whole(transfer)
+    response.body = read_whole(transfer, task)
   end
   return response
 end

@@ -30,12 +30,11 @@ static const rl_class jar_class = {"rille.http.native.Jar", sizeof(jar), jar_met
 static int transfer_head(lua_State *L);
 static int transfer_feed(lua_State *L);
 static int transfer_failure(lua_State *L);
+static int transfer_abort(lua_State *L);
 static const luaL_Reg transfer_methods[] = {
-    RL_STREAM_METHODS,
-    {"head", transfer_head},
-    {"feed", transfer_feed},
-    {"failure", transfer_failure},
-    {NULL, NULL},
+    RL_STREAM_METHODS,         {"head", transfer_head},
+    {"feed", transfer_feed},   {"failure", transfer_failure},
+    {"abort", transfer_abort}, {NULL, NULL},
 };
 static const rl_class transfer_class = {"rille.http.Answer", sizeof(rl_stream_box),
                                         transfer_methods};
@@ -256,6 +255,12 @@ static int transfer_head(lua_State *L) {
 static int transfer_failure(lua_State *L) {
   rl_transfer *t = check_transfer(L);
   return t->done && (t->result != CURLE_OK || t->over_limit) ? raise_failure(L, t) : 0;
+}
+
+// abort(transfer): ends it as one that was lost. False: it was over.
+static int transfer_abort(lua_State *L) {
+  lua_pushboolean(L, rl_transfer_abort(check_transfer(L)));
+  return 1;
 }
 
 static int fed(lua_State *L, int status, lua_KContext ctx) {

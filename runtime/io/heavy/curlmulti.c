@@ -187,6 +187,19 @@ static bool is_final(rl_transfer *t) {
   return status >= 200 && status / 100 != 3 && status != 401 && status != 407;
 }
 
+static void go_on_sending(rl_transfer *t) {
+  if (!t->send_paused || t->done) return;
+  t->send_paused = false;
+  curl_easy_pause(t->easy, t->receive_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
+// To an answer of these, libcurl sends no more of the request; a pause would keep it waiting.
+static bool ends_sending(rl_transfer *t) {
+  long status = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status >= 300;
+}
+
 static size_t on_line(char *data, size_t one, size_t size, void *user) {
   (void)one;
   rl_transfer *t = user;
@@ -196,6 +209,7 @@ static size_t on_line(char *data, size_t one, size_t size, void *user) {
   t->over_limit |= !fits;
   if (!fits) return 0;
   if (size == 2 && is_final(t)) head_is_there(t);
+  if (size == 2 && ends_sending(t)) go_on_sending(t);
   return size;
 }
 
@@ -262,9 +276,15 @@ static ssize_t transfer_send(rl_stream *s, const uv_buf_t *pieces, unsigned coun
   return UV_EBADF;
 }
 
+bool rl_transfer_abort(rl_transfer *t) {
+  if (t->done) return false;
+  finish(t, CURLE_ABORTED_BY_CALLBACK);
+  return true;
+}
+
 static void transfer_close(rl_stream *s) {
   rl_transfer *t = transfer_of(s);
-  remove_easy(t);
+  rl_transfer_abort(t);
   rl_stream_unref(s);
 }
 
@@ -333,10 +353,7 @@ void rl_transfer_wait_head(rl_transfer *t, rl_task *task) {
 bool rl_transfer_feed(rl_transfer *t, const char *data, size_t size, bool over) {
   if (!rl_buf_put(&t->out, data, size)) return false;
   t->out_over = over;
-  if (t->send_paused && !t->done) {
-    t->send_paused = false;
-    curl_easy_pause(t->easy, t->receive_paused ? CURLPAUSE_RECV : CURLPAUSE_CONT);
-  }
+  go_on_sending(t);
   return true;
 }
 

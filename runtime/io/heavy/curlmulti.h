@@ -52,6 +52,8 @@ rl_transfer *rl_transfer_new(rl_curl *c);
 // it. RL_DENIED: t->why says why.
 int rl_transfer_permit(rl_transfer *t, const char *url, const char *proxy, bool unix_socket);
 int rl_transfer_start(rl_transfer *t);  // UV_ENOMEM or 0
+// Ends it as one that was lost. False: it was over.
+bool rl_transfer_abort(rl_transfer *t);
 // Begins to wait for the head, or the end, on t->head.
 void rl_transfer_wait_head(rl_transfer *t, struct rl_task *task);
 // More of a streamed request body; `over`: it was the last. False: memory is out.
