@@ -1,12 +1,12 @@
 -- Synchronisation built on the parking lot: event, condition, barrier, rwlock, future. Hand-off is the lot's: whoever wakes
 -- a task has already given it what it waited for.
-local native = require "rille.native.sync"
+local locks = require "rille.native.lock"
+local lot = require("rille.native.lot").lot
 local task = require "rille.native.task"
 
-local lot = native.lot
-local current, catch_cancel, reacquire = task.current, task.catch_cancel, native.reacquire
+local current, catch_cancel, reacquire = task.current, task.catch_cancel, locks.reacquire
 
-local sync = { lock = native.lock, semaphore = native.semaphore }
+local sync = { lock = locks.lock, semaphore = require("rille.native.semaphore").semaphore }
 
 local function raise(code, message)
   error(task.error(code, message), 0)
@@ -16,7 +16,7 @@ end
 --- @async
 --- @param f function
 --- @return any ... what `f` returns
-function native.Lock:with(f, ...)
+function locks.Lock:with(f, ...)
   local _ <close> = self:acquire()
   return f(...)
 end
@@ -122,10 +122,10 @@ Condition.__name = "rille.Condition"
 --- @param lock? rille.Lock its own by default
 --- @return rille.Condition
 function sync.condition(lock)
-  if lock ~= nil and not pcall(native.Lock.owner, lock) then
+  if lock ~= nil and not pcall(locks.Lock.owner, lock) then
     error(("condition: lock expected, got %s"):format(type(lock)), 2)
   end
-  return setmetatable({ lock = lock or native.lock(), lot = lot("condition") }, Condition)
+  return setmetatable({ lock = lock or locks.lock(), lot = lot("condition") }, Condition)
 end
 
 local function check_owned(condition, what)

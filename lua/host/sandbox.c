@@ -115,8 +115,9 @@ void rl_sandbox_text_only(lua_State *L) { wrap(L, "load", text_load); }
 
 // Modules of rille that reach nothing outside the state.
 static bool is_harmless(const char *name) {
-  static const char *const harmless[] = {"rille", "sync",  "tasks",  "vars",   "json",    "text",
-                                         "task",  "scope", "gather", "select", "channel", NULL};
+  static const char *const harmless[] = {"rille",   "sync", "tasks", "vars",      "json",
+                                         "text",    "task", "scope", "gather",    "select",
+                                         "channel", "lock", "lot",   "semaphore", NULL};
   if (strcmp(name, "rille") == 0) return true;
   if (strncmp(name, "rille.", 6) != 0) return false;
   const char *rest = strncmp(name, "rille.native.", 13) == 0 ? name + 13 : name + 6;
