@@ -274,6 +274,26 @@ describe("files", function()
     assert.is_nil(told)
   end)
 
+  it("are served behind links that stay inside", function()
+    fs.symlink(root .. "/pub/data.txt", root .. "/pub/absolute")
+    fs.symlink("../data.txt", root .. "/pub/sub/relative")
+    fs.symlink(root .. "/pub/sub", root .. "/pub/below")
+    local running <close> = serve(http.static(root .. "/pub"))
+    for _, target in ipairs { "/absolute", "/sub/relative", "/below/relative" } do
+      local status, _, body = get(target)
+      assert.same({ 200, "0123456789" }, { status, body }, target)
+    end
+  end)
+
+  it("that have changed are answered anew", function()
+    local running <close> = serve(http.static(root .. "/pub"))
+    local _, before = get "/data.txt"
+    fs.write(root .. "/pub/data.txt", "other")
+    local status, after, body = get("/data.txt", { ["If-None-Match"] = before.etag })
+    assert.same({ 200, "5", "other" }, { status, after["content-length"], body })
+    assert.not_equal(before.etag, after.etag)
+  end)
+
   it("outside the root are never served", function()
     local running <close> = serve(http.static(root .. "/pub"))
     rille.process.run { "mkfifo", root .. "/pub/fifo" }

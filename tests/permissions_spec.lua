@@ -265,6 +265,21 @@ describe("permission for files", function()
     none_denied("--allow-read=@/in --allow-write=@/in", works)
   end)
 
+  it("bounds the files that http.static serves", function()
+    fs.symlink(dir .. "/in/file", dir .. "/in/same")
+    local got = tries("--allow-read=@/in", [[
+      local serve = http.static(dir .. "/in")
+      for _, name in ipairs { "file", "same", "filelink", "link/file", "none" } do
+        local request = { method = "GET", path = "/" .. name, raw_path = "/" .. name, headers = {} }
+        try(function()
+          local answer = serve(request):respond(request)
+          return answer.status .. " " .. answer.body
+        end)
+      end
+    ]])
+    assert.same({ "200 inside", "200 inside", "DENIED", "DENIED", "404 Not Found" }, got)
+  end)
+
   it("does not lead out through /proc", function()
     all_denied("--allow-read=/proc,@/in --allow-write=/proc", { "fs.read('/proc/self/root' .. dir .. '/out/file')",
       "fs.read('/proc/self/cwd/out/file')", "fs.read('/proc/self/environ')", "io.open('/proc/self/mem', 'r+')",

@@ -267,8 +267,8 @@ void rl_push_file(lua_State *L, int fd, const struct stat *st, const char *path)
 
 // --- stat
 
-static const char *type_name(mode_t mode) {
-  switch (mode & S_IFMT) {
+const char *rl_stat_type(const struct stat *st) {
+  switch (st->st_mode & S_IFMT) {
     case S_IFREG: return "file";
     case S_IFDIR: return "directory";
     case S_IFLNK: return "link";
@@ -285,14 +285,18 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value) {
   lua_setfield(L, -2, name);
 }
 
+double rl_stat_time(const struct timespec *t) {
+  return (double)t->tv_sec + (double)t->tv_nsec / 1e9;
+}
+
 static void set_time(lua_State *L, const char *name, const struct timespec *t) {
-  lua_pushnumber(L, (lua_Number)t->tv_sec + (lua_Number)t->tv_nsec / 1e9);
+  lua_pushnumber(L, rl_stat_time(t));
   lua_setfield(L, -2, name);
 }
 
 void rl_push_stat(lua_State *L, const struct stat *st) {
   lua_createtable(L, 0, 11);
-  lua_pushstring(L, type_name(st->st_mode));
+  lua_pushstring(L, rl_stat_type(st));
   lua_setfield(L, -2, "type");
   set_integer(L, "size", st->st_size);
   set_integer(L, "mode", st->st_mode & 07777);

@@ -12,5 +12,7 @@ void rl_push_file(lua_State *L, int fd, const struct stat *st, const char *path)
 void rl_push_pipe(lua_State *L, int fd);
 
 void rl_push_stat(lua_State *L, const struct stat *st);
+const char *rl_stat_type(const struct stat *st);
+double rl_stat_time(const struct timespec *t);  // in seconds
 
 #endif

@@ -62,11 +62,19 @@ static void push_lower(lua_State *L, const char *s, size_t len) {
   luaL_pushresultsize(&b, len);
 }
 
-// headers[name] in any case.
+static bool is_lower(const char *s, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    if (s[i] >= 'A' && s[i] <= 'Z') return false;
+  }
+  return true;
+}
+
+// headers[name] in any case. In lower case it would have been found.
 static int headers_index(lua_State *L) {
   size_t len;
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
   const char *name = lua_tolstring(L, 2, &len);
+  if (is_lower(name, len)) return 0;
   push_lower(L, name, len);
   lua_rawget(L, 1);
   return 1;

@@ -220,6 +220,33 @@ static int fs_read(lua_State *L) {
   return rl_pooled_wait(L, &fs->work, push_contents);
 }
 
+// type, size, seconds of the last change; of a file, its bytes or a stream of them.
+static int push_fetched(lua_State *L, rl_pooled *work) {
+  rl_fs *fs = check_done(L, work);
+  lua_pushstring(L, rl_stat_type(&fs->st));
+  lua_pushinteger(L, fs->st.st_size);
+  lua_pushnumber(L, rl_stat_time(&fs->st.st_mtim));
+  if (fs->fd >= 0) {
+    push_opened(L, fs);
+  } else if (fs->out) {
+    lua_pushlstring(L, fs->out, fs->out_size);
+  } else {
+    lua_pushnil(L);
+  }
+  return 4;
+}
+
+// (path, directory, limit): a file in one go, if it is in that directory (nil: wherever it is), and
+// its bytes if they are at most `limit`.
+static int fs_fetch(lua_State *L) {
+  const char *path = check_path(L, 1, "open");
+  const char *inside = lua_isnil(L, 2) ? NULL : check_path(L, 2, "open");
+  lua_Integer limit = luaL_checkinteger(L, 3);
+  rl_fs *fs = new_job(L, rl_fs_fetch, path, inside);
+  fs->limit = (uint64_t)limit;
+  return rl_pooled_wait(L, &fs->work, push_fetched);
+}
+
 static int fs_write(lua_State *L) {
   static const char *const options[] = {"mode", "append", "atomic", "sync", NULL};
   size_t size;
@@ -416,17 +443,29 @@ static int fs_next(lua_State *L) {
 
 int rl_open_fs(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"read", fs_read},         {"write", fs_write},
-      {"open", fs_open},         {"temp_file", fs_temp_file},
-      {"temp_dir", fs_temp_dir}, {"opendir", fs_opendir},
-      {"next", fs_next},         {"stat", fs_stat},
-      {"lstat", fs_lstat},       {"exists", fs_exists},
-      {"mkdir", fs_mkdir},       {"remove", fs_remove},
-      {"rename", fs_rename},     {"copy", fs_copy},
-      {"link", fs_link},         {"symlink", fs_symlink},
-      {"readlink", fs_readlink}, {"realpath", fs_realpath},
-      {"chmod", fs_chmod},       {"chown", fs_chown},
-      {"utime", fs_utime},       {NULL, NULL},
+      {"read", fs_read},
+      {"write", fs_write},
+      {"open", fs_open},
+      {"temp_file", fs_temp_file},
+      {"temp_dir", fs_temp_dir},
+      {"opendir", fs_opendir},
+      {"next", fs_next},
+      {"stat", fs_stat},
+      {"lstat", fs_lstat},
+      {"exists", fs_exists},
+      {"mkdir", fs_mkdir},
+      {"remove", fs_remove},
+      {"rename", fs_rename},
+      {"copy", fs_copy},
+      {"link", fs_link},
+      {"symlink", fs_symlink},
+      {"readlink", fs_readlink},
+      {"realpath", fs_realpath},
+      {"chmod", fs_chmod},
+      {"chown", fs_chown},
+      {"utime", fs_utime},
+      {"fetch", fs_fetch},
+      {NULL, NULL},
   };
   rl_class_open(L, &dir_class);
   luaL_newlib(L, functions);

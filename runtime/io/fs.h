@@ -47,6 +47,9 @@ bool rl_fs_polled(int fd, const struct stat *st);
 
 int rl_fs_open(rl_fs *fs);  // number: O_ flags, other: mode -> fd, st
 int rl_fs_read(rl_fs *fs);  // limit -> out, or an fd to be polled; over the limit: RL_LIMIT
+// `to`: the directory that has to hold the file, links followed, or NULL; else -EXDEV. limit: files
+// that are longer are not read -> st and, of a regular file, its bytes in out or an open fd.
+int rl_fs_fetch(rl_fs *fs);
 // Data, number: RL_FS_ flags, other: mode or -1 -> nothing, or an fd to be polled.
 int rl_fs_write(rl_fs *fs);
 int rl_fs_copy(rl_fs *fs);  // path to `to`, with its mode

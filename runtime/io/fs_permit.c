@@ -41,6 +41,7 @@ typedef struct need {
 static const need needs[] = {
     {rl_fs_open, "open", OPEN, 0, UNUSED, 0},
     {rl_fs_read, "open", OBJECT, READ, UNUSED, 0},
+    {rl_fs_fetch, "open", OBJECT, READ, UNUSED, 0},
     {rl_fs_write, "open", CREATE, WRITE, UNUSED, 0},
     {rl_fs_copy, "open", OBJECT, READ, CREATE, WRITE},
     {rl_fs_stat, "stat", OBJECT, READ, UNUSED, 0},

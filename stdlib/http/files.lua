@@ -1,5 +1,6 @@
 --- Files as answers: types, ranges, conditions, and directories that cannot be left.
 local fs = require "rille.fs"
+local fetch = require("rille.native.fs").fetch
 local native = require "rille.native.http"
 local check = require("rille.options").check
 
@@ -19,6 +20,7 @@ local types = {
 }
 
 local CHUNK = 256 * 1024
+local WHOLE = 64 * 1024 -- files up to here are read when they are opened; longer ones may go by sendfile
 
 local function type_of(path)
   return types[(path:match "%.([%w]+)$" or ""):lower()] or "application/octet-stream"
@@ -49,20 +51,16 @@ local function tag_listed(list, tag, strong)
   return false
 end
 
-local function changed(headers, tag, modified)
-  local list = headers["if-match"]
-  if list then return not tag_listed(list, tag, true) end
-  local since = headers["if-unmodified-since"]
+local function changed(list, since, facts)
+  if list then return not tag_listed(list, facts.tag, true) end
   local seconds = since and native.read_date(since)
-  return seconds ~= nil and modified > seconds
+  return seconds ~= nil and facts.modified > seconds
 end
 
-local function not_modified(headers, tag, modified)
-  local list = headers["if-none-match"]
-  if list then return tag_listed(list, tag) end
-  local since = headers["if-modified-since"]
+local function not_modified(list, since, facts)
+  if list then return tag_listed(list, facts.tag) end
   local seconds = since and native.read_date(since)
-  return seconds ~= nil and modified <= seconds
+  return seconds ~= nil and facts.modified <= seconds
 end
 
 -- What is left of an open file, as a body. The server may send it without reading it.
@@ -79,11 +77,11 @@ end
 local File = {}
 File.__index = File
 
+local NO_FILE = { ENOENT = true, ENOTDIR = true, ENAMETOOLONG = true, EINVAL = true, ELOOP = true, EXDEV = true }
+
 local function missing(err)
   local code = type(err) == "table" and err.code
-  if code == "ENOENT" or code == "ENOTDIR" or code == "ENAMETOOLONG" or code == "EINVAL" or code == "ELOOP" then
-    return { status = 404, body = "Not Found\n" }
-  end
+  if NO_FILE[code] then return { status = 404, body = "Not Found\n" } end
   if code == "EACCES" or code == "EPERM" then return { status = 403, body = "Forbidden\n" } end
   error(err, 0)
 end
@@ -96,53 +94,97 @@ local function attachment(name)
   return ('attachment; filename="%s"; filename*=UTF-8\'\'%s'):format(plain, whole)
 end
 
-local function headers_for(self, stat)
-  local modified = math.floor(stat.mtime)
-  local headers = {
-    ["Content-Type"] = self.options.type or type_of(self.path),
-    ["Last-Modified"] = native.date(modified),
-    ["Accept-Ranges"] = "bytes",
-    ETag = ('"%x-%x"'):format(math.floor(stat.mtime * 1e6), stat.size),
-    ["X-Content-Type-Options"] = "nosniff",
+-- What fields say of files, kept while those stay as they are.
+local MANY = 1000
+local known, count = {}, 0
+
+local function facts_of(path, size, mtime)
+  local facts = known[path]
+  if facts and facts.size == size and facts.mtime == mtime then return facts end
+  if not facts then count = count + 1 end
+  if count > MANY then known, count = {}, 1 end
+  local modified = math.floor(mtime)
+  facts = {
+    size = size, mtime = mtime, modified = modified, date = native.date(modified), type = type_of(path),
+    tag = ('"%x-%x"'):format(math.floor(mtime * 1e6), size),
   }
-  if self.options.download then
-    local name = self.options.download == true and self.path:match "[^/]*$" or self.options.download
-    headers["Content-Disposition"] = attachment(name)
-  end
-  for name, value in pairs(self.options.headers or {}) do headers[name] = value end
-  return headers, modified
+  known[path] = facts
+  return facts
 end
 
-function File:respond(request)
-  local ok, stat = pcall(fs.stat, self.path)
-  if not ok then return missing(stat) end
-  if stat.type ~= "file" then return { status = 404, body = "Not Found\n" } end
-  local headers, modified = headers_for(self, stat)
-  local status = self.options.status or 200
-  local asked = status == 200 and request.headers or {} -- other answers have no conditions (RFC 9110, 13.2.1) or parts
-  if changed(asked, headers.ETag, modified) then return { status = 412, body = "Precondition Failed\n" } end
-  if not_modified(asked, headers.ETag, modified) then return { status = 304, headers = headers } end
-  local first, last = 0, stat.size - 1
+local function headers_for(self, facts)
+  local options = self.options
+  local headers = {
+    ["Content-Type"] = options.type or facts.type,
+    ["Last-Modified"] = facts.date,
+    ["Accept-Ranges"] = "bytes",
+    ETag = facts.tag,
+    ["X-Content-Type-Options"] = "nosniff",
+    ["Content-Length"] = nil, -- room
+  }
+  if options.download then
+    local name = options.download == true and self.path:match "[^/]*$" or options.download
+    headers["Content-Disposition"] = attachment(name)
+  end
+  if options.headers then
+    for name, value in pairs(options.headers) do headers[name] = value end
+  end
+  return headers
+end
+
+-- The part that was asked for: first, last; false if there is no such part; nil: all of it.
+local function choose_part(request, asked, headers, size)
   local range, condition = asked.range, asked["if-range"]
-  if range and request.method == "GET" and (not condition or condition == headers.ETag
-      or condition == headers["Last-Modified"]) then
-    local from, to = read_range(range, stat.size)
-    if from == false then
-      return { status = 416, headers = { ["Content-Range"] = "bytes */" .. stat.size }, body = "" }
-    elseif from then
-      first, last, status = from, to, 206
-      headers["Content-Range"] = ("bytes %d-%d/%d"):format(first, last, stat.size)
-    end
+  if not range or request.method ~= "GET" then return nil end
+  if condition and condition ~= headers.ETag and condition ~= headers["Last-Modified"] then return nil end
+  local first, last = read_range(range, size)
+  if first then headers["Content-Range"] = ("bytes %d-%d/%d"):format(first, last, size) end
+  return first, last
+end
+
+-- `body` is the file's bytes or a stream of them.
+local function answer(self, request, asked, facts, body)
+  local headers, size, status = headers_for(self, facts), facts.size, self.options.status or 200
+  local first, last = choose_part(request, asked, headers, size)
+  if first == false then
+    return { status = 416, headers = { ["Content-Range"] = "bytes */" .. size }, body = "" }
+  end
+  if first then status = 206 else first, last = 0, size - 1 end
+  if type(body) == "string" then
+    if last - first + 1 < size then body = body:sub(first + 1, last + 1) end
+    return { status = status, headers = headers, body = body }
   end
   headers["Content-Length"] = last - first + 1
-  if last < first then
-    headers["Content-Length"] = nil
-    return { status = status, headers = headers, body = "" }
+  if first > 0 then body:seek("set", first) end
+  return { status = status, headers = headers, body = setmetatable({ file = body, left = last - first + 1 }, Piece) }
+end
+
+local function judge(self, request, asked, facts, body)
+  if changed(asked["if-match"], asked["if-unmodified-since"], facts) then
+    return { status = 412, body = "Precondition Failed\n" }
   end
-  local opened, file = pcall(fs.open, self.path, "r")
-  if not opened then return missing(file) end
-  if first > 0 then file:seek("set", first) end
-  return { status = status, headers = headers, body = setmetatable({ file = file, left = last - first + 1 }, Piece) }
+  if not_modified(asked["if-none-match"], asked["if-modified-since"], facts) then
+    return { status = 304, headers = headers_for(self, facts) }
+  end
+  return answer(self, request, asked, facts, body)
+end
+
+local NOTHING = {}
+
+function File:respond(request)
+  local status = self.options.status or 200
+  local asked = status == 200 and request.headers or NOTHING -- other answers have no conditions (RFC 9110, 13.2.1) or parts
+  -- A short file is read at once, if it is likely to be sent.
+  local unlikely = asked["if-none-match"] or asked["if-modified-since"] or request.method == "HEAD"
+  local ok, kind, size, mtime, body = pcall(fetch, self.path, self.root, unlikely and 0 or WHOLE)
+  if not ok then return missing(kind) end
+  if kind == "directory" and self.redirect then
+    return { status = 301, headers = { Location = "/" .. request.raw_path:gsub("^/+", "") .. "/" }, body = "" }
+  end
+  if kind ~= "file" then return { status = 404, body = "Not Found\n" } end
+  local answered = judge(self, request, asked, facts_of(self.path, size, mtime), body)
+  if type(body) == "userdata" and type(answered.body) ~= "table" then body:close() end
+  return answered
 end
 
 --- A file as an answer, with its type, ETag, Last-Modified, one range, and conditional requests.
@@ -171,6 +213,7 @@ function files.static(root, options)
   local index = options.index or "index.html"
   local real_root = fs.realpath(root)
   local prefix = real_root == "/" and "/" or real_root .. "/"
+  local file_options = { headers = options.headers }
   local function refuse() return { status = 404, body = "Not Found\n" } end
   return function(request)
     if request.method ~= "GET" and request.method ~= "HEAD" then
@@ -181,15 +224,7 @@ function files.static(root, options)
     if not options.hidden and ("/" .. path):find "/%." then return refuse() end
     path = path:gsub("^/+", "")
     if path == "" or path:sub(-1) == "/" then path = path .. index end
-    local ok, real = pcall(fs.realpath, prefix .. path)
-    if not ok then return missing(real) end
-    if real:sub(1, #prefix) ~= prefix then return refuse() end
-    local found, stat = pcall(fs.stat, real)
-    if not found then return missing(stat) end
-    if stat.type == "directory" then
-      return { status = 301, headers = { Location = "/" .. request.raw_path:gsub("^/+", "") .. "/" }, body = "" }
-    end
-    return files.file(real, { headers = options.headers })
+    return setmetatable({ path = prefix .. path, root = real_root, redirect = true, options = file_options }, File)
   end
 end
 
