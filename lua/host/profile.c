@@ -192,55 +192,72 @@ static void write_json(FILE *f, const char *text, size_t length) {
   fputc('"', f);
 }
 
-// One profile each of what ran and what waited. Frames are written out anew for each stack.
+// Of a frame's name: the next in its stack; NULL: it was the innermost.
+static const char *next_frame(const char *name) {
+  const char *end = strchr(name, ';');
+  return end ? end + 1 : NULL;
+}
+
+// Anew for each stack: a frame's number is its place in this list.
+static void write_frames(FILE *f, stack **all, size_t count) {
+  const char *comma = "";
+  for (size_t i = 0; i < count; i++) {
+    for (const char *name = all[i]->text; name; name = next_frame(name)) {
+      fprintf(f, "%s{\"name\":", comma);
+      write_json(f, name, strcspn(name, ";"));
+      fputc('}', f);
+      comma = ",";
+    }
+  }
+}
+
+static bool is_of(const stack *s, const char *mode) {
+  return strncmp(s->text, mode, strlen(mode)) == 0;
+}
+
+static void write_samples(FILE *f, stack **all, size_t count, const char *mode) {
+  size_t frame = 0;
+  const char *comma = "";
+  for (size_t i = 0; i < count; i++) {
+    size_t first = frame;
+    for (const char *name = all[i]->text; name; name = next_frame(name)) frame++;
+    if (!is_of(all[i], mode)) continue;
+    fprintf(f, "%s[%zu", comma, first);
+    while (++first < frame) fprintf(f, ",%zu", first);
+    fputc(']', f);
+    comma = ",";
+  }
+}
+
+// Returns their sum.
+static unsigned long long write_weights(FILE *f, stack **all, size_t count, const char *mode) {
+  unsigned long long total = 0;
+  const char *comma = "";
+  for (size_t i = 0; i < count; i++) {
+    if (!is_of(all[i], mode)) continue;
+    fprintf(f, "%s%llu", comma, (unsigned long long)all[i]->count);
+    comma = ",";
+    total += all[i]->count;
+  }
+  return total;
+}
+
+// One profile each of what ran and what waited.
 static void write_speedscope(FILE *f, stack **all, size_t count) {
-  const char *const modes[] = {"running", "waiting"};
+  static const char *const modes[] = {"running", "waiting"};
   fputs(
       "{\"$schema\":\"https://www.speedscope.app/"
       "file-format-schema.json\",\"shared\":{\"frames\":[",
       f);
-  bool any = false;
-  for (size_t i = 0; i < count; i++) {
-    for (const char *p = all[i]->text; p; p = strchr(p, ';')) {
-      if (*p == ';') p++;
-      fputs(any ? ",{\"name\":" : "{\"name\":", f);
-      write_json(f, p, strcspn(p, ";"));
-      fputc('}', f);
-      any = true;
-    }
-  }
+  write_frames(f, all, count);
   fputs("]},\"profiles\":[", f);
   for (int m = 0; m < 2; m++) {
-    size_t frame = 0;
-    uint64_t total = 0;
-    const char *comma = "";
-    fprintf(
-        f,
-        "%s{\"type\":\"sampled\",\"name\":\"%s\",\"unit\":\"none\",\"startValue\":0,\"samples\":[",
-        m ? "," : "", modes[m]);
-    for (size_t i = 0; i < count; i++) {
-      bool ours = strncmp(all[i]->text, modes[m], 7) == 0;
-      if (ours) fprintf(f, "%s[", comma);
-      const char *inner = "";
-      for (const char *p = all[i]->text; p; p = strchr(p, ';')) {
-        if (*p == ';') p++;
-        if (ours) fprintf(f, "%s%zu", inner, frame);
-        inner = ",";
-        frame++;
-      }
-      if (!ours) continue;
-      fputc(']', f);
-      comma = ",";
-      total += all[i]->count;
-    }
+    fprintf(f, "%s{\"type\":\"sampled\",\"name\":\"%s\",\"unit\":\"none\",\"startValue\":0,",
+            m ? "," : "", modes[m]);
+    fputs("\"samples\":[", f);
+    write_samples(f, all, count, modes[m]);
     fputs("],\"weights\":[", f);
-    comma = "";
-    for (size_t i = 0; i < count; i++) {
-      if (strncmp(all[i]->text, modes[m], 7) != 0) continue;
-      fprintf(f, "%s%llu", comma, (unsigned long long)all[i]->count);
-      comma = ",";
-    }
-    fprintf(f, "],\"endValue\":%llu}", (unsigned long long)total);
+    fprintf(f, "],\"endValue\":%llu}", write_weights(f, all, count, modes[m]));
   }
   fputs("]}\n", f);
 }
