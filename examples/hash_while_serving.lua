@@ -40,9 +40,8 @@ rille.group(function(g)
   tell("idle pool", ping(address))
 
   local bytes, start = 0, rille.now()
-  local hashing = {}
-  for i = 1, 4 do
-    hashing[i] = g:async(function()
+  for _ = 1, 4 do
+    g:spawn(function()
       while true do
         hash.sha256(BLOCK)
         bytes = bytes + #BLOCK

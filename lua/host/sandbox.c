@@ -2,6 +2,7 @@
 // changed.
 #include "lua/host/sandbox.h"
 
+#include "lua/bind/base.h"
 #include "lua/host/bounded.h"
 #include "lua/host/runtime.h"
 #include "lua/host/stdlib.h"
@@ -105,13 +106,7 @@ static void protect(lua_State *L, const char *name) {
   lua_setglobal(L, name);
 }
 
-static void wrap(lua_State *L, const char *name, lua_CFunction f) {
-  lua_getglobal(L, name);
-  lua_pushcclosure(L, f, 1);
-  lua_setglobal(L, name);
-}
-
-void rl_sandbox_text_only(lua_State *L) { wrap(L, "load", text_load); }
+void rl_sandbox_text_only(lua_State *L) { rl_base_replace(L, LUA_GNAME, "load", text_load); }
 
 // Modules of rille that reach nothing outside the state.
 static bool is_harmless(const char *name) {
@@ -199,7 +194,7 @@ static void apply_untrusted(lua_State *L) {
   keep_fields(L, "os", times);
   protect_strings(L);
   rl_sandbox_text_only(L);
-  wrap(L, "setmetatable", safe_setmetatable);
+  rl_base_replace(L, LUA_GNAME, "setmetatable", safe_setmetatable);
   lua_register(L, "rawset", safe_rawset);
   lua_register(L, "collectgarbage", count_memory);
   for (int i = 0; guarded[i]; i++) protect(L, guarded[i]);

@@ -1,5 +1,5 @@
-// The virtual clock, for tests: time stands still while tasks run and jumps to the next deadline
-// when all wait.
+// rille.native.clock: the virtual clock, for tests: time stands still while tasks run and jumps to
+// the next deadline when all wait.
 #include "lua/bind/class.h"
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"

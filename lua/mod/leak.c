@@ -1,4 +1,4 @@
-// What is open now, for tests that say who has left something behind.
+// rille.native.leak: what is open now, for tests that say who has left something behind.
 #include "lua/bind/class.h"
 #include "lua/bind/site.h"
 #include "lua/bind/task.h"

@@ -110,7 +110,7 @@ local function connect(listener, child)
 end
 
 local function start(options)
-  local dir, guard <close> = fs.temp_dir() -- luacheck: ignore guard
+  local dir, _ <close> = fs.temp_dir()
   local path = dir .. "/worker"
   local listener <close> = net.listen { path = path }
   local child = process.spawn(command(options, path))
