@@ -77,7 +77,7 @@ int rl_await(lua_State *L, rl_op *op, lua_KFunction k, lua_KContext ctx) {
   t->op = op;
   t->state = RL_TASK_BLOCKED;
   // Cancelled between two waits of one call, when it was ready and had nothing to abort.
-  if (RL_UNLIKELY(t->doomed) && op->kind->stop && rl_task_deliver(t)) rl_op_abort(op);
+  if (RL_UNLIKELY(t->doomed)) rl_task_interrupt(t);
   return lua_yieldk(L, 0, ctx, k);
 }
 

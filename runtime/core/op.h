@@ -35,6 +35,9 @@ typedef struct rl_op_kind {
   // When PENDING is left either way, or NULL: undoes what the start did elsewhere.
   void (*left)(rl_op *);
   rl_hold hold;
+  // Or NULL. Asked before a cancel aborts the op: takes it out of the reach of other threads. True:
+  // one of them has completed it, and the callback is on its way: the cancel comes too late.
+  bool (*completed)(rl_op *);
 } rl_op_kind;
 
 typedef enum { RL_OP_IDLE, RL_OP_PENDING, RL_OP_DONE, RL_OP_ABORTED } rl_op_state;

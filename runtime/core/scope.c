@@ -197,8 +197,13 @@ static bool deliver(rl_task *t, uint64_t now) {
 
 static void interrupt(rl_task *t, uint64_t now) {
   if (t->state != RL_TASK_BLOCKED || !rl_op_pending(t->op) || !t->op->kind->stop) return;
+  const rl_op_kind *kind = t->op->kind;
+  bool forced;
+  if (kind->completed && (!due(t, now, &forced) || kind->completed(t->op))) return;
   if (deliver(t, now)) rl_op_abort(t->op);
 }
+
+void rl_task_interrupt(rl_task *t) { interrupt(t, rl_loop_now(rl_task_loop(t))); }
 
 static void interrupt_all(rl_scope *root) {
   uint64_t now = rl_loop_now(root->loop);

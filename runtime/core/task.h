@@ -51,6 +51,8 @@ static inline bool rl_scope_open(const rl_scope *s) { return !s->left; }
 // The checkpoint: true if a cancellation is to be raised now. It is then marked as delivered.
 bool rl_task_deliver_slow(rl_task *t);
 static inline bool rl_task_deliver(rl_task *t) { return t->doomed && rl_task_deliver_slow(t); }
+// The same for a task that has just gone to sleep: aborts its wait.
+void rl_task_interrupt(rl_task *t);
 
 // Begins a sleep on the task's own op. UV_ENOMEM or 0.
 int rl_task_sleep(rl_task *t, uint64_t due);

@@ -141,20 +141,29 @@ int rl_mailbox_try_recv(rl_mailbox *b, rl_loop *self, void **item) {
   return status;
 }
 
-// If the task was told already, its post is on the way.
-static rl_stop stop_mail(rl_op *op) {
+// Its other side may have taken it off the queue, and the post be on the way.
+static bool mail_completed(rl_op *op) {
   rl_mail *m = rl_container_of(op, rl_mail, op);
   uv_mutex_lock(&m->box->lock);
   bool queued = m->queued;
   if (queued) rl_link_remove(&m->link);
   m->queued = false;
+  m->withdrawn = queued;
   uv_mutex_unlock(&m->box->lock);
-  if (queued && m->sends) m->box->drop(m->item);
-  return queued ? RL_STOP_NOW : RL_STOP_LATER;
+  return !queued;
 }
 
-static const rl_op_kind send_kind = {"worker channel:send", stop_mail, NULL, RL_HOLD_PASSIVE};
-static const rl_op_kind recv_kind = {"worker channel:recv", stop_mail, NULL, RL_HOLD_PASSIVE};
+static rl_stop stop_mail(rl_op *op) {
+  rl_mail *m = rl_container_of(op, rl_mail, op);
+  if (!m->withdrawn && mail_completed(op)) return RL_STOP_LATER;
+  if (m->sends) m->box->drop(m->item);
+  return RL_STOP_NOW;
+}
+
+static const rl_op_kind send_kind = {"worker channel:send", stop_mail, NULL, RL_HOLD_PASSIVE,
+                                     mail_completed};
+static const rl_op_kind recv_kind = {"worker channel:recv", stop_mail, NULL, RL_HOLD_PASSIVE,
+                                     mail_completed};
 
 static void prepare(rl_mail *m, rl_mailbox *b, rl_task *task, bool sends) {
   memset(m, 0, sizeof *m);

@@ -26,7 +26,7 @@ typedef struct rl_mail {
   rl_mailbox *box;
   void *item;  // to send; or received
   int status;
-  bool queued, sends;
+  bool queued, withdrawn, sends;
 } rl_mail;
 
 int rl_mailbox_init(rl_mailbox *b, size_t capacity, void (*drop)(void *));
