@@ -18,9 +18,8 @@ local function run_once(command)
   local spec = { stdin = "inherit", stdout = "inherit", stderr = "inherit" }
   table.move(command, 1, #command, 1, spec)
   local child <close> = rille.process.spawn(spec)
-  local result = child:wait()
-  local code = type(result) == "table" and (result.code or result.signal) or result
-  io.stderr:write(("-- ended with %s; waiting for a change\n"):format(code))
+  local ended = child:wait()
+  io.stderr:write(("-- ended with %s; waiting for a change\n"):format(ended.signal or ended.code))
   rille.sleep(math.huge)
 end
 

@@ -102,7 +102,12 @@ deep()
       assert.matches("task 1 is running.-'deep'", output)
       assert.matches("srw%-%-%-%-%-%-%-", output)
     end)
-    assert.equal(1, select(2, sh "$R ps 1"))
+    local output, status = sh "XDG_RUNTIME_DIR=/nonexistent $R ps"
+    assert.equal("rille ps: no program that was started with RILLE_PS=1\n", output)
+    assert.equal(1, status)
+    output, status = sh "XDG_RUNTIME_DIR=/nonexistent $R ps 1"
+    assert.equal("rille ps: 1 does not answer (was it started with RILLE_PS=1?)\n", output)
+    assert.equal(1, status)
     assert.equal(2, select(2, sh "$R ps x"))
   end)
 

@@ -9,21 +9,24 @@ local function directory()
   return "/tmp/rille-" .. rille.os.user().uid
 end
 
+-- The stream of a program's socket; or nil, and nobody listens there any more.
+local function reach(pid)
+  local path = ("%s/rille-%s.sock"):format(directory(), pid)
+  local stream, err = rille.try(rille.net.connect, { path = path })
+  if err and err.code == "ECONNREFUSED" then
+    rille.try(rille.fs.remove, path) -- of a program that was killed
+  end
+  return stream
+end
+
 local function list()
   local found = false
-  for name in rille.fs.list(directory()) do
-    local pid = name:match "^rille%-(%d+)%.sock$"
-    local path = directory() .. "/" .. name
-    local ok, stream = false, nil
-    if pid then
-      ok, stream = pcall(rille.net.connect, { path = path })
-    end
-    if ok then
+  for _, path in ipairs(rille.fs.glob(directory() .. "/rille-*.sock")) do
+    local pid = path:match "/rille%-(%d+)%.sock$"
+    local stream <close> = pid and reach(pid) or nil
+    if stream then
       found = true
       print(pid)
-      stream:close()
-    elseif stream and stream.code == "ECONNREFUSED" then
-      rille.fs.remove(path) -- of a program that was killed
     end
   end
   if not found then
@@ -34,18 +37,16 @@ end
 
 return function(pid, ...)
   if pid == nil then
-    local ok, status = pcall(list)
-    return ok and status or 1
+    return list()
   elseif not pid:find "^%d+$" or select("#", ...) > 0 then
     io.stderr:write "usage: rille ps [PID]\n"
     return 2
   end
-  local ok, stream = pcall(rille.net.connect, { path = ("%s/rille-%s.sock"):format(directory(), pid) })
-  if not ok then
+  local stream <close> = reach(pid)
+  if not stream then
     io.stderr:write(("rille ps: %s does not answer (was it started with RILLE_PS=1?)\n"):format(pid))
     return 1
   end
-  local _ <close> = stream
   print(stream:read "a")
   return 0
 end
