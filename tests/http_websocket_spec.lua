@@ -110,6 +110,46 @@ describe("a WebSocket", function()
     assert.equal("\x89\x00", conn:read "a")
   end)
 
+  it("takes pieces of a long message for a sign of life", function()
+    local got
+    local server <close> = serve(function(ws) got = ws:recv() end, { ping = 0.05 })
+    local conn <close> = raw(server)
+    local frame = masked(0x81, ("x"):rep(60))
+    for i = 1, #frame do
+      conn:write(frame:sub(i, i))
+      rille.sleep(0.004)
+    end
+    conn:read "a"
+    assert.equal(("x"):rep(60), got)
+  end)
+
+  it("whose handler returns at once has sent its messages, also if more have come", function()
+    local server <close> = serve(function(ws) ws:send(ws:recv() .. "!") end)
+    local conn <close> = raw(server)
+    conn:write(masked(0x81, "one") .. masked(0x81, "two"))
+    assert.equal("\x81\x04one!", conn:read "a")
+  end)
+
+  it("answers what came together in its order", function()
+    local server <close> = serve(echo)
+    local conn <close> = raw(server)
+    local frames, answers = {}, {}
+    for i = 1, 300 do
+      local text = tostring(i):rep(i)
+      frames[i] = masked(0x81, text)
+      local length = #text < 126 and string.char(#text) or "\x7e" .. string.pack(">I2", #text)
+      answers[i] = "\x81" .. length .. text
+    end
+    local all = table.concat(answers)
+    rille.spawn(function() conn:write(table.concat(frames)) end)
+    local got, size = {}, 0
+    while size < #all do
+      got[#got + 1] = conn:read(#all - size)
+      size = size + #got[#got]
+    end
+    assert.is_true(table.concat(got) == all)
+  end)
+
   it("whose peer takes nothing is given up, and who sends to it is told", function()
     local over, err, code = rille.event(), nil, nil
     local server <close> = serve(function(ws)

@@ -15,8 +15,12 @@ typedef struct websocket {
   rl_buf message;  // pieces of the message under way
   rl_buf replies;  // control frames that wait for a frame to be over
   bool server, sending, close_sent;
+  uint64_t ping;   // ns of silence before a ping, and again before giving up; RL_NEVER: neither
+  rl_timer timer;  // armed while somebody receives
+  bool awaiting;   // a ping was sent, and nothing has come since
   uint64_t moved;  // bytes of messages that went
-  int code;        // the connection's end: a close code, or 0
+  uint64_t moved_then;  // when the last silence was noted
+  int code;             // the connection's end: a close code, or 0
   size_t reason_len;
   char reason[RL_WS_CONTROL_MAX];
 } websocket;
@@ -24,10 +28,10 @@ typedef struct websocket {
 static int ws_gc(lua_State *L);
 static int ws_receive(lua_State *L);
 static int ws_send(lua_State *L);
-static int ws_ping(lua_State *L);
+static int ws_try_send(lua_State *L);
 static int ws_status(lua_State *L);
 static const luaL_Reg methods[] = {
-    {"receive", ws_receive}, {"send", ws_send}, {"ping", ws_ping},
+    {"receive", ws_receive}, {"send", ws_send}, {"try_send", ws_try_send},
     {"status", ws_status},   {"__gc", ws_gc},   {NULL, NULL},
 };
 static const rl_class websocket_class = {"rille.http.native.WebSocket", sizeof(websocket), methods};
@@ -104,6 +108,22 @@ static int push_message(lua_State *L, websocket *w, const rl_ws_event *event) {
   return 3;
 }
 
+// While a message is going out no ping can, and its progress is the sign of life.
+static void on_silence(rl_timer *timer) {
+  websocket *w = rl_container_of(timer, websocket, timer);
+  bool moves = w->sending && w->moved != w->moved_then;
+  if (!rl_op_pending(&w->stream->reader)) return;
+  if (w->awaiting && !moves) {
+    w->code = 1006;
+    rl_op_finish(&w->stream->reader, 0);
+    return;
+  }
+  if (!w->awaiting) reply(w, RL_WS_PING, "", 0);
+  w->awaiting = true;
+  w->moved_then = w->moved;
+  rl_loop_timer(w->stream->loop, timer, rl_loop_after(w->stream->loop, w->ping));
+}
+
 // Reads frames that have arrived. > 0: values pushed; 0: more must arrive, or w->code says why none
 // will.
 static int take(lua_State *L, websocket *w) {
@@ -127,10 +147,6 @@ static int take(lua_State *L, websocket *w) {
       reply(w, RL_WS_PONG, event.data, event.size);
     } else if (event.what == RL_WS_CONTROL && event.opcode == RL_WS_CLOSE) {
       on_close_frame(w, event.data, event.size);
-    } else if (event.what == RL_WS_CONTROL) {
-      lua_pushnil(L);
-      lua_pushliteral(L, "pong");
-      pushed = 2;
     }
     if (used) rl_stream_consume(s, used);
     if (pushed) return pushed;
@@ -148,6 +164,7 @@ static int receive_more(lua_State *L, int status, lua_KContext ctx) {
   rl_stream *s = w->stream;
   if (rl_stream_reading(s)) return rl_raise_op(L, "EBUSY", "recv", "another task receives");
   if (rl_stream_len(s)) {
+    w->awaiting = false;
     int pushed = take(L, w);
     if (pushed) return pushed;
   }
@@ -158,17 +175,20 @@ static int receive_more(lua_State *L, int status, lua_KContext ctx) {
   }
   flush_replies(w);
   rl_stream_wait_in(s, rl_stream_len(s) + 1, rl_current(L));
+  if (w->ping != RL_NEVER && rl_op_pending(&s->reader))
+    rl_loop_timer(s->loop, &w->timer, rl_loop_after(s->loop, w->ping));
   return rl_await(L, &s->reader, received, 1);
 }
 
 static int received(lua_State *L, int status, lua_KContext ctx) {
   websocket *w = lua_touserdata(L, 1);
+  rl_loop_timer_stop(w->stream->loop, &w->timer);
   rl_stream_read_done(w->stream, rl_current(L));
   rl_awaited(L, &w->stream->reader);
   return receive_more(L, status, ctx);
 }
 
-// receive(): data, "text" | "binary", compressed; nil, "pong"; nothing at the end.
+// receive(): data, "text" | "binary", compressed; nothing at the end.
 static int ws_receive(lua_State *L) {
   websocket *w = check_ws(L);
   lua_settop(L, 1);
@@ -184,6 +204,12 @@ enum { S_WS = 1, S_OPCODE, S_DATA, S_COMPRESSED, S_FRAME };
 
 static int sent(lua_State *L, int status, lua_KContext done);
 
+// What has come besides may be answered too: then they leave together.
+static ssize_t pass(websocket *w, const uv_buf_t *pieces, unsigned count) {
+  bool more = rl_stream_len(w->stream) > 0;
+  return (more ? rl_stream_send_soon : rl_stream_send)(w->stream, pieces, count);
+}
+
 static int send_more(lua_State *L, websocket *w, size_t done) {
   size_t head, len;
   const char *frame = lua_tolstring(L, S_FRAME, &head), *data = lua_tolstring(L, S_DATA, &len);
@@ -194,7 +220,7 @@ static int send_more(lua_State *L, websocket *w, size_t done) {
   size_t of_data = done > head ? done - head : 0;
   if (of_data < len)
     pieces[count++] = (uv_buf_t){.base = (char *)data + of_data, .len = len - of_data};
-  ssize_t n = rl_stream_send(w->stream, pieces, count);
+  ssize_t n = pass(w, pieces, count);
   if (n < 0) {
     w->sending = false;
     return rl_stream_raise(L, w->stream, (int)n, "send");
@@ -260,6 +286,39 @@ static int send_start(lua_State *L, int status, lua_KContext opcode) {
 }
 
 // send(opcode, data, compressed), or send(8, reason, code).
+// A server's message for which there is room, without a copy of it.
+static int try_start(lua_State *L, int status, lua_KContext opcode) {
+  (void)status;
+  uint8_t head[RL_WS_HEADER_MAX];
+  size_t len;
+  websocket *w = lua_touserdata(L, S_WS);
+  const char *data = lua_tolstring(L, S_DATA, &len);
+  rl_stream *s = w->stream;
+  bool can = w->server && !w->sending && !w->close_sent && !w->code && !rl_stream_writing(s) &&
+             rl_buf_len(&w->replies) == 0 && rl_stream_room(s) >= len + sizeof head;
+  if (can) {
+    size_t n =
+        rl_ws_put_header(head, (uint8_t)opcode, true, lua_toboolean(L, S_COMPRESSED), len, NULL);
+    uv_buf_t pieces[2] = {uv_buf_init((char *)head, (unsigned)n),
+                          uv_buf_init((char *)data, (unsigned)len)};
+    ssize_t took = pass(w, pieces, len ? 2 : 1);
+    if (took < 0) return rl_stream_raise(L, s, (int)took, "send");
+    RL_CHECK((size_t)took == n + len);
+  }
+  lua_pushboolean(L, can);
+  return 1;
+}
+
+// try_send(opcode, data, compressed): false: only `send` can.
+static int ws_try_send(lua_State *L) {
+  check_ws(L);
+  lua_Integer opcode = luaL_checkinteger(L, S_OPCODE);
+  luaL_checkstring(L, S_DATA);
+  rl_checkpoint(L);
+  lua_settop(L, S_COMPRESSED);
+  return rl_no_wait(L, try_start, (lua_KContext)opcode);
+}
+
 static int ws_send(lua_State *L) {
   websocket *w = check_ws(L);
   lua_Integer opcode = luaL_checkinteger(L, S_OPCODE);
@@ -277,16 +336,6 @@ static int ws_send(lua_State *L) {
   return rl_no_wait(L, send_start, (lua_KContext)opcode);
 }
 
-// ping(wanted): sends one if it is wanted, behind the frame under way. Does not wait. While there
-// is such a frame, the bytes that went so far; else nothing.
-static int ws_ping(lua_State *L) {
-  websocket *w = check_ws(L);
-  if (lua_toboolean(L, 2)) reply(w, RL_WS_PING, "", 0);
-  if (!w->sending) return 0;
-  lua_pushinteger(L, (lua_Integer)w->moved);
-  return 1;
-}
-
 // status(): the close code and reason; nothing while it is open.
 static int ws_status(lua_State *L) {
   websocket *w = check_ws(L);
@@ -299,6 +348,7 @@ static int ws_status(lua_State *L) {
 static int ws_gc(lua_State *L) {
   websocket *w = check_ws(L);
   if (!w->stream) return 0;
+  rl_loop_timer_stop(w->stream->loop, &w->timer);
   rl_buf_fini(&w->message);
   rl_buf_fini(&w->replies);
   rl_stream_unref(w->stream);
@@ -306,15 +356,18 @@ static int ws_gc(lua_State *L) {
   return 0;
 }
 
-// open(stream, server, deflate, limit)
+// open(stream, server, deflate, limit, ping): ping 0: none.
 static int websocket_open(lua_State *L) {
   rl_stream *s = rl_check_open_stream(L, 1, "websocket");
   bool server = lua_toboolean(L, 2), deflate = lua_toboolean(L, 3);
   lua_Integer limit = luaL_checkinteger(L, 4);
+  lua_Number ping = luaL_checknumber(L, 5);
   websocket *w = rl_object_new(L, &websocket_class, 1);
   rl_stream_ref(s);
   w->stream = s;
   w->server = server;
+  w->ping = ping > 0 && ping < 1e9 ? (uint64_t)(ping * 1e9) : RL_NEVER;
+  rl_timer_init(&w->timer, on_silence);
   rl_ws_reader_init(&w->reader, server, deflate, (uint64_t)limit);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

@@ -109,6 +109,7 @@ int rl_loop_init(rl_loop *loop, uv_loop_t *uv, void (*run)(rl_loop *, rl_job *),
   loop->owner = owner;
   loop->tail = &loop->head;
   rl_link_init(&loop->uvhandles);
+  rl_link_init(&loop->chores);
   loop->posts_tail = &loop->posts;
   loop->alarm_due = RL_NEVER;
   loop->ticker_fd = -1;
@@ -336,7 +337,15 @@ static bool jump(rl_loop *loop) {
   return true;
 }
 
+static void run_chores(rl_loop *loop) {
+  for (rl_link *l; (l = rl_list_pop(&loop->chores));) {
+    rl_chore *chore = rl_container_of(l, rl_chore, link);
+    chore->run(chore);
+  }
+}
+
 void rl_loop_poll(rl_loop *loop, bool block) {
+  run_chores(loop);
   bool wait = block && !loop->head && !jump(loop);
   if (wait && loop->timers.count && !loop->virtual_clock &&
       rl_timers_next(&loop->timers) <= clock_now(loop))
@@ -361,5 +370,6 @@ void rl_loop_turn(rl_loop *loop, bool polled) {
   drain_posts(loop);
   fire_timers(loop);
   rl_loop_run(loop);
+  run_chores(loop);
   rl_loop_arm(loop);
 }

@@ -28,6 +28,12 @@ typedef struct rl_closer {
   void (*close)(struct rl_closer *);
 } rl_closer;
 
+// What is to be done once before the next poll, however often it was asked for.
+typedef struct rl_chore {
+  rl_link link;
+  void (*run)(struct rl_chore *);
+} rl_chore;
+
 typedef struct rl_loop rl_loop;
 struct rl_loop {
   uv_loop_t *uv;
@@ -39,6 +45,7 @@ struct rl_loop {
   rl_job *head, **tail;  // ready, first in first out
   rl_job *fence;         // the first job that wants a poll before it runs; NULL if none
   uint32_t ready;        // jobs in the queue
+  rl_list chores;
 
   rl_timers timers;
   uint64_t now;   // as last read
@@ -92,6 +99,10 @@ static inline void rl_loop_ready(rl_loop *loop, rl_job *job) {
 static inline void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
   rl_loop_ready(loop, job);
   if (!loop->fence) loop->fence = job;
+}
+
+static inline void rl_loop_before_poll(rl_loop *loop, rl_chore *chore) {
+  if (!rl_link_linked(&chore->link)) rl_list_push(&loop->chores, &chore->link);
 }
 
 // Nanoseconds, fresh, monotonic; stands still under a virtual clock.

@@ -181,6 +181,12 @@ ssize_t rl_stream_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   return s->kind->send(s, pieces, count);
 }
 
+ssize_t rl_stream_send_soon(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
+  if (s->closed || s->finishing) return RL_CLOSED;
+  if (s->out_status < 0) return s->out_status;
+  return (s->kind->send_soon ? s->kind->send_soon : s->kind->send)(s, pieces, count);
+}
+
 static void begin_writing(rl_stream *s, size_t mark, bool partial, rl_task *task) {
   RL_CHECK(!rl_stream_writing(s));
   rl_op_init(&s->writer, &write_kind);

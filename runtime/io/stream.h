@@ -45,6 +45,9 @@ typedef struct rl_stream_kind {
   // Takes up to all bytes of `pieces`, at once or by keeping a copy (adding to `unsent`). The count
   // taken (0: no room; rl_stream_sent will be called), or a negative error.
   ssize_t (*send)(rl_stream *, const uv_buf_t *pieces, unsigned count);
+  // The same, but what it takes may wait for the next poll, so that it leaves with what follows.
+  // NULL: as `send`.
+  ssize_t (*send_soon)(rl_stream *, const uv_buf_t *pieces, unsigned count);
   // Half-close. Nothing is unsent. rl_stream_finished follows, perhaps before it returns. NULL:
   // nothing to do.
   void (*finish)(rl_stream *);
@@ -134,6 +137,8 @@ static inline size_t rl_stream_room(const rl_stream *s) {
 
 // Takes what it can of `pieces`: 0 or more, or a negative error (the stream's out_status).
 ssize_t rl_stream_send(rl_stream *s, const uv_buf_t *pieces, unsigned count);
+// For one of several messages that are likely to be sent before the next poll.
+ssize_t rl_stream_send_soon(rl_stream *s, const uv_buf_t *pieces, unsigned count);
 // Begins to wait until no more than `mark` bytes are unsent, or the write side failed. `partial`:
 // see above.
 void rl_stream_wait_out(rl_stream *s, size_t mark, bool partial, struct rl_task *task);

@@ -112,16 +112,26 @@ struct rl_outbox {
   rl_buf flight;  // in the request
   bool busy;      // the request is libuv's
   lingering *linger;
+  rl_chore chore;  // sends `out`
+  rl_uvstream *stream;
   union {
     uv_write_t write;
     uv_shutdown_t shutdown;
   } request;
 };
 
+static void on_chore(rl_chore *chore);
+
 // NULL: memory is out.
 static rl_outbox *open_outbox(rl_uvstream *u) {
-  if (!u->outbox) u->outbox = calloc(1, sizeof *u->outbox);
-  return u->outbox;
+  rl_outbox *o = u->outbox;
+  if (o) return o;
+  u->outbox = o = calloc(1, sizeof *o);
+  if (!o) return NULL;
+  o->stream = u;
+  o->chore.run = on_chore;
+  rl_link_init(&o->chore.link);
+  return o;
 }
 
 static void free_outbox(rl_uvstream *u) {
@@ -129,6 +139,7 @@ static void free_outbox(rl_uvstream *u) {
   if (!o) return;
   rl_buf_fini(&o->out);
   rl_buf_fini(&o->flight);
+  rl_link_remove(&o->chore.link);
   free(o);
   u->outbox = NULL;
 }
@@ -235,6 +246,34 @@ static ssize_t uvs_send(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
   return s->out_status < 0 ? s->out_status : (ssize_t)sent + kept;
 }
 
+// Tries to send what was only kept.
+static void flush(rl_uvstream *u) {
+  rl_outbox *o = u->outbox;
+  if (!o || o->busy || rl_buf_len(&o->out) == 0) return;
+  uv_buf_t piece = uv_buf_init(rl_buf_head(&o->out), (unsigned)rl_buf_len(&o->out));
+  int n = write_now(u, &piece, 1);
+  if (n < 0 && n != UV_EAGAIN) {
+    fail_writing(u, n);
+    drop_outbox(u);
+    return;
+  }
+  if (n > 0) rl_buf_consume(&o->out, (size_t)n);
+  start_writing(u);
+  drop_outbox(u);
+  if (n > 0) rl_stream_sent(&u->s, (size_t)n);
+}
+
+static void on_chore(rl_chore *chore) { flush(rl_container_of(chore, rl_outbox, chore)->stream); }
+
+static ssize_t uvs_send_soon(rl_stream *s, const uv_buf_t *pieces, unsigned count) {
+  rl_uvstream *u = rl_uvstream_of(s);
+  ssize_t kept = !open_outbox(u) ? UV_ENOMEM : keep(u, pieces, count, 0, rl_stream_room(s));
+  if (kept < 0) fail_writing(u, (int)kept);
+  if (kept > 0 && !is_busy(u)) rl_loop_before_poll(s->loop, &u->outbox->chore);
+  drop_outbox(u);
+  return kept;
+}
+
 static void on_shutdown(uv_shutdown_t *req, int status) {
   rl_uvstream *u = req->data;
   u->outbox->busy = false;
@@ -278,6 +317,7 @@ static bool start_lingering(rl_uvstream *u) {
 static void uvs_close(rl_stream *s) {
   rl_uvstream *u = rl_uvstream_of(s);
   stop_reading(u);
+  flush(u);
   if (s->unsent > 0 && s->out_status == 0 && start_lingering(u)) return;
   rl_uvhandle_close(&u->handle);
 }
@@ -285,6 +325,7 @@ static void uvs_close(rl_stream *s) {
 static void on_closed(rl_uvhandle *h) {
   rl_uvstream *u = rl_container_of(h, rl_uvstream, handle);
   if (u->outbox && u->outbox->linger) rl_uvhandle_close(&u->outbox->linger->handle);
+  if (u->outbox) rl_link_remove(&u->outbox->chore.link);
   u->s.unsent = 0;
   rl_stream_unref(&u->s);
 }
@@ -318,6 +359,7 @@ static const rl_stream_kind tcp_kind = {
     .subject = "address",
     .pull = uvs_pull,
     .send = uvs_send,
+    .send_soon = uvs_send_soon,
     .finish = uvs_finish,
     .close = uvs_close,
     .free = uvs_free,
@@ -329,6 +371,7 @@ static const rl_stream_kind pipe_kind = {
     .subject = "path",
     .pull = uvs_pull,
     .send = uvs_send,
+    .send_soon = uvs_send_soon,
     .finish = uvs_finish,
     .close = uvs_close,
     .free = uvs_free,

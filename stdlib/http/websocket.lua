@@ -26,9 +26,10 @@ local function deflate_module()
 end
 
 local function open(stream, is_server, deflate, options, bits)
+  local limit = options.limit or LIMIT
   return setmetatable({
-    _stream = stream, _deflate = deflate, _bits = bits, _limit = options.limit or LIMIT, _ping = options.ping or PING,
-    _native = native.open(stream, is_server, deflate ~= nil, options.limit or LIMIT), _lock = rille.lock(),
+    _stream = stream, _deflate = deflate or false, _bits = bits, _limit = limit, _lock = rille.lock(), _turns = 0, _over = false,
+    _native = native.open(stream, is_server, deflate ~= nil, limit, options.ping or PING),
   }, WebSocket)
 end
 
@@ -42,20 +43,8 @@ end
 
 function WebSocket:_fail(code)
   self._code = code
-  if code ~= 1006 then self._native:send(CLOSE, "", code) end -- which is never said
+  self._native:send(CLOSE, "", code)
   self:_ended()
-end
-
-local function receive(self)
-  while true do
-    local data, kind, compressed = self._native:receive()
-    if data == nil then
-      if kind == nil then return nil end
-      self._awaiting = false
-    else
-      return data, kind, compressed
-    end
-  end
 end
 
 --- The next message and its kind, "text" or "binary"; nil when the connection has ended: see `close_code`. Pings are
@@ -66,34 +55,19 @@ end
 --- @raise EBUSY another task receives
 function WebSocket:recv()
   if self._over then return nil end
-  while true do
-    local completed, data, kind, compressed
-    if self._ping > 0 then
-      completed, data, kind, compressed = rille.move_on_after(self._ping, receive, self)
-    else
-      completed, data, kind, compressed = true, receive(self)
-    end
-    if not completed then
-      -- While a message is going out no ping can, and its progress is the sign of life.
-      local gone = self._native:ping(not self._awaiting)
-      if self._awaiting and (gone == nil or gone == self._gone) then
-        self:_fail(1006)
-        return nil
-      end
-      self._awaiting, self._gone = true, gone
-    elseif data == nil then
-      self:_ended()
-      return nil
-    else
-      self._awaiting = false
-      if not compressed then return data, kind end
-      local inflated, wrong = self._deflate.inflate(data, self._limit)
-      if inflated and (kind == "binary" or native.is_text(inflated)) then return inflated, kind end
-      self:_fail(wrong == "limit" and 1009 or 1007)
-      return nil
-    end
+  local data, kind, compressed = self._native:receive()
+  if data == nil then
+    self:_ended()
+    return nil
   end
+  if not compressed then return data, kind end
+  local inflated, wrong = self._deflate.inflate(data, self._limit)
+  if inflated and (kind == "binary" or native.is_text(inflated)) then return inflated, kind end
+  self:_fail(wrong == "limit" and 1009 or 1007)
+  return nil
 end
+
+local Turn = { __close = function(self) self.ws._turns = self.ws._turns - 1 end }
 
 --- Sends a message: text if it is "text" or nil, else "binary". Waits while more than 64 KiB are unsent. Tasks that send
 --- at once take turns.
@@ -106,8 +80,12 @@ function WebSocket:send(data, kind)
   local opcode = kind == "binary" and BINARY or TEXT
   if kind ~= nil and kind ~= "text" and kind ~= "binary" then error("the kind is \"text\" or \"binary\"", 2) end
   if opcode == TEXT and not native.is_text(data) then error("the text is not UTF-8: send it as \"binary\"", 2) end
-  local compressed = self._deflate ~= nil and #data >= COMPRESS_FROM
+  local compressed = self._deflate and #data >= COMPRESS_FROM
   if compressed then data = self._deflate.deflate(data, self._bits) end
+  if self._turns == 0 and self._native:try_send(opcode, data, compressed) then return end
+  -- Whoever sends while another one waits for room stands behind it.
+  self._turns = self._turns + 1
+  local _turn <close> = setmetatable({ ws = self }, Turn)
   local _ <close> = self._lock:acquire()
   self._native:send(opcode, data, compressed)
 end
@@ -132,7 +110,7 @@ function WebSocket:close(code, reason)
   local _ended <close> = setmetatable({}, { __close = function() self:_ended() end })
   self._native:send(CLOSE, reason, code)
   rille.move_on_after(CLOSE_TIME, function()
-    while pcall(receive, self) and not self._native:status() do end
+    while pcall(self._native.receive, self._native) and not self._native:status() do end
   end)
 end
 
@@ -144,7 +122,7 @@ function WebSocket:messages()
 end
 
 --- `for message, kind in ws do` is the same.
-function WebSocket:__call() return self:recv() end
+WebSocket.__call = WebSocket.recv
 
 local function has(list, token)
   for item in (list or ""):lower():gmatch "[^,]+" do
