@@ -23,14 +23,30 @@ local function target(work, reach, figures)
   return ("%s %s"):format(sign, stats.short(limit)), limit
 end
 
+-- A target never asks for more than this part of what the floor does, where a work has one.
+local OF_FLOOR = 0.9
+
+-- The limit that the floor allows, if the target's own lies beyond it.
+local function floored(work, reach, figures, limit)
+  local floor = reach.floor and figure(figures, work.name, reach.floor, reach.metric)
+  if not floor then return nil end
+  if reach.at_least then return limit > floor * OF_FLOOR and floor * OF_FLOOR or nil end
+  return limit < floor / OF_FLOOR and floor / OF_FLOOR or nil
+end
+
 -- "<= 0.8 x lua: reached"; the limit in numbers where it is a ratio. Nil without a figure of ours.
 local function verdict(work, reach, figures)
   local words, limit = target(work, reach, figures)
   local ours = figure(figures, work.name, "rille", reach.metric)
   if not ours or not limit then return words .. ": not measured", nil end
+  if reach.times or reach.work then words = words .. " = " .. stats.short(limit) end
+  local allowed = floored(work, reach, figures, limit)
+  if allowed then
+    words = ("%s, beyond %g of the floor %s, which is %s"):format(words, OF_FLOOR, reach.floor, stats.short(allowed))
+    limit = allowed
+  end
   local reached = reach.at_most and ours <= limit or reach.at_least and ours >= limit or false
-  local number = (reach.times or reach.work) and " = " .. stats.short(limit) or ""
-  return words .. number .. (reached and ": reached" or ": NOT REACHED"), reached
+  return words .. (reached and ": reached" or ": NOT REACHED"), reached
 end
 
 local function metrics_of(work)
