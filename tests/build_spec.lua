@@ -50,6 +50,58 @@ describe("rille build", function()
     end)
   end)
 
+  -- Builds main.lua with what it needs, and runs it where nothing else of rille is.
+  local function built(main)
+    return with_files({ ["main.lua"] = main, ["util.lua"] = "return { twice = function(x) return 2 * x end }" }, function(dir)
+      return sh(("cd %s && $R build main.lua -o app && rm *.lua && timeout -s KILL 20 ./app"):format(dir))
+    end)
+  end
+
+  it("gives modules and C modules to workers, and loads each of these once", function()
+    local output, status = built [[
+      local rille, util = require "rille", require "util"
+      local function descriptors()
+        local n = 0
+        for _ in rille.fs.list "/proc/self/fd" do n = n + 1 end
+        return n
+      end
+      local function work()
+        return rille.worker.spawn(function(n)
+          return util.twice(n), require("util").twice(n + 1), require("rille.hash").crc32 "a"
+        end, 20):join()
+      end
+      print(work())
+      local before = descriptors()
+      for _ = 1, 3 do work() end
+      print(descriptors() - before)]]
+    assert.equal("40\t42\te8b7be43\n0\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("gives them to workers that are processes, which do not run the program again", function()
+    local output, status = built [[
+      print "once"
+      io.stdout:flush()
+      local util = require "util"
+      local w = require("rille.worker").spawn { function(n)
+        return util.twice(n), require("rille.hash").crc32 "a", #("x"):rep(1 << 20)
+      end, 21, process = true, memory = 16 << 20 }
+      print(w:join())
+      w = require("rille.worker").spawn { function() return ("x"):rep(1 << 25) end, process = true, memory = 16 << 20 }
+      print(pcall(w.join, w))]]
+    assert.matches("^once\n42\te8b7be43\t1048576\nfalse\t[^\n]*not enough memory[^\n]*\n$", output)
+    assert.equal(0, status)
+  end)
+
+  it("finds a module by whatever name the core has, and what it loads by parts", function()
+    local output, status = built [[
+      local http = require("rille").http
+      local server <close> = http.serve { port = 0, handler = function() return "hello" end }
+      print(http.get(server.url).body)]]
+    assert.equal("hello\n", output)
+    assert.equal(0, status)
+  end)
+
   it("builds the examples", function()
     with_files({}, function(dir)
       local output, status = sh(("$R build examples/chat.lua -o %s/chat && cd %s && timeout 20 ./chat </dev/null"):format(dir, dir))

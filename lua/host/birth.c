@@ -2,6 +2,7 @@
 // parts.
 #include "lua/bind/birth.h"
 
+#include "lua/host/bundle.h"
 #include "lua/host/runtime.h"
 #include "lua/host/warm.h"
 #include "runtime/io/permit.h"
@@ -17,6 +18,7 @@ typedef struct inheritance {
   rille_options options;
   rl_permit *permit;
   rl_warm *warm;
+  rl_bundle *bundle;
 } inheritance;
 
 static void *inherit(rl_state *parent) {
@@ -28,6 +30,7 @@ static void *inherit(rl_state *parent) {
     return NULL;
   }
   in->warm = rl_warm_ref(rt->warm);
+  in->bundle = rl_bundle_ref(rt->bundle);
   in->permit = rl_permit_ref(parent->loop.permit);
   rille_options *o = &in->options;
   *o = rt->options;
@@ -45,6 +48,7 @@ static void *inherit(rl_state *parent) {
 static void disinherit(void *inherited) {
   inheritance *in = inherited;
   rl_warm_unref(in->warm);
+  rl_bundle_unref(in->bundle);
   rl_permit_unref(in->permit);
   free(in);
 }
@@ -75,6 +79,7 @@ static int live(void *inherited, rl_life_plan *plan) {
   rille_runtime *rt;
   if (rl_runtime_new(&o, in.permit, &rt) != RILLE_OK) {
     rl_warm_unref(in.warm);
+    rl_bundle_unref(in.bundle);
     return UV_ENOMEM;
   }
   rt->warm = in.warm;
@@ -82,7 +87,8 @@ static int live(void *inherited, rl_life_plan *plan) {
   birth_call b = {plan, rt};
   plan->exit_code = -1;
   plan->born(plan, &rt->st);
-  int err = start(rt, &b);
+  int err = in.bundle && !rl_bundle_open(rt, in.bundle) ? UV_ENOMEM : start(rt, &b);
+  rl_bundle_unref(in.bundle);
   if (err == 0) rille_run(rt, RILLE_RUN_DEFAULT);
   rille_close(rt, plan->dying(plan), NULL, NULL);
   rille_run(rt, RILLE_RUN_DEFAULT);

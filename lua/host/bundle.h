@@ -2,7 +2,8 @@
 #ifndef RL_HOST_BUNDLE_H
 #define RL_HOST_BUNDLE_H
 
-#include <lua.h>
+#include "lua/host/rille.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,20 +12,24 @@
 #define RL_BUNDLE_MAGIC "rille\1pk"
 enum { RL_BUNDLE_TRAILER = 16 };
 
-typedef struct rl_bundle {
-  char *data;
-  size_t length;
-} rl_bundle;
+// A built program's first argument that makes it a worker's process: what follows is the path of
+// its parent's socket, and the bytes that Lua may hold.
+#define RL_BUNDLE_WORKER "rille\1worker"
 
-// False: this executable carries none.
-bool rl_bundle_read(rl_bundle *b);
-void rl_bundle_free(rl_bundle *b);
+// The files of this executable. Counted: a runtime shares it with its workers.
+typedef struct rl_bundle rl_bundle;
+
+rl_bundle *rl_bundle_read(void);         // NULL: it carries none
+rl_bundle *rl_bundle_ref(rl_bundle *b);  // any thread; NULL is nothing
+void rl_bundle_unref(rl_bundle *b);      // any thread; NULL is nothing
 // The bytes of a file, in the bundle; NULL: there is none.
 const char *rl_bundle_find(const rl_bundle *b, const char *name, size_t *size);
+// The path of a file to be loaded as a shared object, the same each time; false: there is none.
+bool rl_bundle_object(rl_bundle *b, const char *name, char *path, size_t size);
 
-// Makes its files known to the state: modules by a searcher, the rest by rl_bundle_push. Raises.
-void rl_bundle_open(lua_State *L, const rl_bundle *b);
-// Pushes the bytes of a file; false, and nothing pushed, if there is none.
+// Gives it to a runtime: modules to `require`, the rest to rl_bundle_push. False: memory is out.
+bool rl_bundle_open(rille_runtime *rt, rl_bundle *b);
+// Pushes the bytes of a file of this runtime's; false, and nothing pushed, if there is none.
 bool rl_bundle_push(lua_State *L, const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 // The life of a runtime: options, birth, orderly close.
 #include "lua/host/runtime.h"
+#include "lua/host/bundle.h"
 #include "lua/host/warm.h"
 #include "runtime/io/permit.h"
 
@@ -188,6 +189,7 @@ rille_status rille_free(rille_runtime *rt) {
   if (rt->life != RL_LIFE_CLOSED) return RILLE_EBUSY;
   rl_port_unref(rt->port);
   rl_warm_unref(rt->warm);
+  rl_bundle_unref(rt->bundle);
   free(rt);
   return RILLE_OK;
 }

@@ -3,13 +3,13 @@
 #include "lua/host/natives.h"
 
 #include "lua/host/bundle.h"
+#include "lua/host/runtime.h"
 
 #include <dlfcn.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define RILLE_NATIVE(name) int rl_open_##name(lua_State *);
@@ -56,24 +56,6 @@ static bool push_path(lua_State *L, const char *name) {
   return false;
 }
 
-// A C module inside a built program: pushes a path that leads to its bytes.
-static int push_bundled(lua_State *L, const char *name) {
-  if (!rl_bundle_push(L, lua_pushfstring(L, "so/%s", name))) return 0;
-  size_t length;
-  const char *bytes = lua_tolstring(L, -1, &length);
-  int fd = memfd_create(name, MFD_CLOEXEC);
-  for (ssize_t n; fd >= 0 && length > 0; bytes += n, length -= (size_t)n) {
-    n = write(fd, bytes, length);
-    if (n <= 0) {
-      close(fd);
-      fd = -1;
-    }
-  }
-  if (fd < 0) return 0;
-  lua_pushfstring(L, "/proc/self/fd/%d", fd);
-  return 1;
-}
-
 static int is_plain(const char *name) {
   return *name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
 }
@@ -114,7 +96,10 @@ int rl_native_push(lua_State *L, const char *name, int c_modules) {
                     name);
     return 1;
   }
-  if (push_bundled(L, name)) return push_object(L, name, lua_tostring(L, -1));
+  char path[32];
+  const char *file = lua_pushfstring(L, "so/%s", name);
+  if (rl_bundle_object(rl_runtime_of(L)->bundle, file, path, sizeof path))
+    return push_object(L, name, path);
   if (push_path(L, name)) return push_object(L, name, lua_tostring(L, -1));
   lua_pushfstring(L, "rille has no module '%s' in the binary, and no %s.so in %s", name, name,
                   lua_tostring(L, -1));

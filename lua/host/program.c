@@ -214,11 +214,6 @@ static bool start_seeing(program *p) {
   return false;
 }
 
-static int open_bundle(lua_State *L) {
-  rl_bundle_open(L, lua_touserdata(L, 1));
-  return 0;
-}
-
 // The permissions that were built in: words, each with its zero byte.
 static bool read_permissions(program *p, const rl_bundle *bundle) {
   size_t size = 0, count = 0;
@@ -230,23 +225,17 @@ static bool read_permissions(program *p, const rl_bundle *bundle) {
   return true;
 }
 
-// Every argument is the built program's.
+// Every argument is the built program's, unless it is the process of a worker of its.
 static bool bundle_line(program *p, const rl_bundle *bundle) {
+  static const rl_step program = {RL_STEP_BUNDLE, "main", NULL};
+  static const rl_step worker = {RL_STEP_CODE, "require 'rille.worker.child'(arg[2])", "=(worker)"};
+  bool is_worker = p->argc > 2 && strcmp(p->argv[1], RL_BUNDLE_WORKER) == 0;
   p->line.steps = calloc(1, sizeof *p->line.steps);
   if (!p->line.steps || !read_permissions(p, bundle)) return false;
-  p->line.steps[0] = (rl_step){RL_STEP_BUNDLE, "main", NULL};
+  p->line.steps[0] = is_worker ? worker : program;
   p->line.count = 1;
+  if (is_worker && p->argc > 3) p->line.memory_limit = strtoull(p->argv[3], NULL, 10);
   return true;
-}
-
-static bool add_bundle(program *p, rl_bundle *bundle) {
-  lua_State *L = rille_lua(p->rt);
-  lua_pushcfunction(L, open_bundle);
-  lua_pushlightuserdata(L, bundle);
-  bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
-  if (!ok) fail(p, lua_tostring(L, -1));
-  rl_bundle_free(bundle);
-  return ok;
 }
 
 static void on_log(void *ud, int level, const char *message, size_t length) {
@@ -257,11 +246,10 @@ static void on_log(void *ud, int level, const char *message, size_t length) {
 int rl_program_main(int argc, char **argv) {
   open_closed_descriptors();
   program p = {.name = "rille", .argc = argc, .argv = argv};
-  rl_bundle bundle;
-  bool built = rl_bundle_read(&bundle);
-  if (built ? !bundle_line(&p, &bundle) : !rl_command_line_read(&p.line, argc, argv)) {
+  rl_bundle *bundle = rl_bundle_read();
+  if (bundle ? !bundle_line(&p, bundle) : !rl_command_line_read(&p.line, argc, argv)) {
     free_line(&p);
-    rl_bundle_free(&bundle);
+    rl_bundle_unref(bundle);
     return p.line.helped ? 0 : 2;
   }
   rille_options o;
@@ -275,13 +263,18 @@ int rl_program_main(int argc, char **argv) {
   if (err != RILLE_OK) {
     if (err != RILLE_EERROR && err != RILLE_EINVAL) complain(&p, rille_strerror(err));
     free_line(&p);
-    rl_bundle_free(&bundle);
+    rl_bundle_unref(bundle);
     return err == RILLE_EINVAL ? 2 : 1;
   }
   if (p.line.version) print_version();
   set_arg(&p);
   if (p.line.warnings) lua_warning(rille_lua(p.rt), "@on", 0);
-  if (built && !add_bundle(&p, &bundle)) return finish(&p);
+  bool opened = !bundle || rl_bundle_open(p.rt, bundle);
+  rl_bundle_unref(bundle);
+  if (!opened) {
+    fail(&p, "not enough memory");
+    return finish(&p);
+  }
   if (!start_seeing(&p)) return finish(&p);
   take_step(&p);
   rille_run(p.rt, RILLE_RUN_DEFAULT);

@@ -49,9 +49,10 @@ struct rille_runtime {
   void *closed_ud;
   rille_op *awaited;  // by the host's function that has just returned
   struct host_job *offloaded;
-  struct rl_pump *pump;    // turns an injected loop
-  struct rl_warm *warm;    // compiled files for its workers, once there is one
-  struct rl_meter *meter;  // measures CPU time, or NULL
+  struct rl_pump *pump;      // turns an injected loop
+  struct rl_warm *warm;      // compiled files for its workers, once there is one
+  struct rl_bundle *bundle;  // the files of a built program, or NULL
+  struct rl_meter *meter;    // measures CPU time, or NULL
 
   atomic_uint asked;  // by signal handlers: lua/host/seeing.h
   struct {            // what was there before theirs

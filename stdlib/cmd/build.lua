@@ -63,19 +63,30 @@ local function requires(text, dynamic)
   return names
 end
 
--- The C modules of rille that a source leads to, by name.
-local function natives_of(text, found, seen)
-  for name in text:gmatch "rille%.native%.([%w_]+)" do
-    found[name] = true
+-- Adds the C modules that one of rille's modules, with its parts, leads to.
+local function follow_ours(module, found, seen)
+  if seen[module] then
+    return
   end
-  for name in text:gmatch "rille%.([%w_%.]+)" do
-    found[name:match "^[%w_]+"] = true
-    for _, file in ipairs { name:gsub("%.", "/") .. ".lua", name:match "^[%w_]+" .. ".lua" } do
-      local source = not seen[file] and program.source(file)
-      seen[file] = true
-      if source then
-        natives_of(source, found, seen)
+  seen[module], found[module] = true, true
+  for _, file in ipairs(program.stdlib()) do
+    if file == module .. ".lua" or file:find("^" .. module .. "/.*%.lua$") then
+      local text = program.source(file)
+      for name in text:gmatch "rille%.native%.([%w_]+)" do
+        found[name] = true
       end
+      for name in text:gmatch "rille%.([%w_]+)" do
+        follow_ours(name, found, seen)
+      end
+    end
+  end
+end
+
+-- The same for a script, where they are fields of what `require "rille"` gives, under whatever name, or names in texts.
+local function natives_of(text, found, seen)
+  for name in text:gmatch "%.%s*([%a_][%w_]*)" do
+    if program.source(name .. ".lua") or program.source("types/" .. name .. ".lua") then
+      follow_ours(name, found, seen)
     end
   end
 end

@@ -4,6 +4,7 @@ local fs = require "rille.fs"
 local net = require "rille.net"
 local process = require "rille.process"
 local permit = require "rille.native.permit"
+local program = require "rille.native.program"
 local make_error = require("rille.native.task").error
 local frames = require "rille.worker.frames"
 
@@ -90,13 +91,16 @@ function Transport:call(_, pending, name, ...)
   return table.unpack(results, 1, results.n)
 end
 
+-- What makes this program the other end of a worker. Every other argument of a built one is its script's.
 local function command(options, path)
+  if program.file "main" then
+    return { PROGRAM, "rille\1worker", path, options.memory and ("%d"):format(options.memory) }
+  end
   local line = { PROGRAM }
   table.move(permit.options(), 1, #permit.options(), 2, line)
   if options.memory then line[#line + 1] = ("--max-memory=%d"):format(options.memory) end
   line[#line + 1] = "-e"
   line[#line + 1] = ("require('rille.worker.child')(%q)"):format(path)
-  line.stdin, line.stdout, line.stderr = "null", "inherit", "inherit"
   return line
 end
 
@@ -113,7 +117,9 @@ local function start(options)
   local dir, _ <close> = fs.temp_dir()
   local path = dir .. "/worker"
   local listener <close> = net.listen { path = path }
-  local child = process.spawn(command(options, path))
+  local line = command(options, path)
+  line.stdin, line.stdout, line.stderr = "null", "inherit", "inherit"
+  local child = process.spawn(line)
   local ok, conn = pcall(connect, listener, child)
   if ok then return child, conn end
   child:close()
