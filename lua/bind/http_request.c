@@ -2,6 +2,7 @@
 #include "lua/bind/http_request.h"
 
 #include "lua/bind/error.h"
+#include "lua/bind/http_fields.h"
 #include "lua/bind/stream.h"
 
 #include <string.h>
@@ -55,31 +56,6 @@ static void push_kept(lua_State *L) {
   lua_setiuservalue(L, 1, 1);
 }
 
-static void push_lower(lua_State *L, const char *s, size_t len) {
-  luaL_Buffer b;
-  char *out = luaL_buffinitsize(L, &b, len);
-  for (size_t i = 0; i < len; i++) out[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] | 0x20) : s[i];
-  luaL_pushresultsize(&b, len);
-}
-
-static bool is_lower(const char *s, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    if (s[i] >= 'A' && s[i] <= 'Z') return false;
-  }
-  return true;
-}
-
-// headers[name] in any case. In lower case it would have been found.
-static int headers_index(lua_State *L) {
-  size_t len;
-  if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  const char *name = lua_tolstring(L, 2, &len);
-  if (is_lower(name, len)) return 0;
-  push_lower(L, name, len);
-  lua_rawget(L, 1);
-  return 1;
-}
-
 static bool is_absolute(const rl_http_request *r) {
   char first = *target_of(r);
   return first != '/' && first != '*';
@@ -104,7 +80,7 @@ static void push_headers(lua_State *L, const rl_http_request *r) {
   lua_createtable(L, 0, r->field_count);
   for (int i = 0; i < r->field_count; i++) {
     const rl_http1_field *f = &r->fields[i];
-    push_lower(L, head + f->name, f->name_len);
+    rl_http_push_lower(L, head + f->name, f->name_len);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, -3) == LUA_TNIL) {
       lua_pop(L, 1);
@@ -121,11 +97,7 @@ static void push_headers(lua_State *L, const rl_http_request *r) {
     push_host(L, r);
     lua_setfield(L, -2, "host");
   }
-  if (luaL_newmetatable(L, "rille.http.Headers")) {
-    lua_pushcfunction(L, headers_index);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_setmetatable(L, -2);
+  rl_http_seal_fields(L);
 }
 
 static int refuse(lua_State *L, int status, const char *what) {

@@ -129,25 +129,6 @@ local function body_of(options)
   return options.body, type(options.body) == "string" and "application/octet-stream" or nil
 end
 
-local function read_headers(lines)
-  local headers, repeated = {}, {}
-  for name, value in lines:gmatch "\r?\n([^:\r\n]+):([^\r\n]*)" do
-    name, value = name:lower(), http.trim(value)
-    local list = repeated[name]
-    if list then
-      list[#list + 1] = value
-    elseif headers[name] or name == "set-cookie" then
-      repeated[name] = { headers[name] or value, headers[name] and value }
-    end
-    headers[name] = value
-  end
-  for name, list in pairs(repeated) do headers[name] = table.concat(list, ", ") end
-  local cookies = repeated["set-cookie"] or {}
-  return setmetatable(headers, {
-    __index = function(t, name) return type(name) == "string" and rawget(t, name:lower()) or nil end,
-  }), cookies
-end
-
 --- @class rille.http.Response
 --- @field status integer
 --- @field headers table<string, string> in any case; repeated ones joined with ", "
@@ -227,17 +208,26 @@ local function start(options)
   return transfer, streamed and body or nil, size
 end
 
+local function read_pieces(transfer)
+  local whole = transfer:read()
+  local more = whole and transfer:read()
+  if not more then return whole or "" end
+  local pieces = { whole }
+  while more do
+    pieces[#pieces + 1] = more
+    more = transfer:read()
+  end
+  return table.concat(pieces)
+end
+
 local function read_whole(transfer, task)
-  local pieces = {}
-  local ok, err = pcall(function()
-    for piece in transfer:chunks() do pieces[#pieces + 1] = piece end
-  end)
-  if ok then return table.concat(pieces) end
-  ok, err = pcall(function()
+  local ok, body = pcall(read_pieces, transfer)
+  if ok then return body end
+  local _, err = pcall(function()
     transfer:failure()
-    error(err, 0)
+    error(body, 0)
   end)
-  return fail_exchange(task, not ok and err)
+  return fail_exchange(task, err)
 end
 
 -- Closes what it holds, unless that was handed on.
@@ -309,9 +299,8 @@ local function follow(options)
     local transfer, body, size = start(options)
     local guard <close> = setmetatable({ held = transfer }, Guard)
     local sending <close> = setmetatable({ task = body and pump(transfer, body, size) }, Sending)
-    local ok, status, lines, url, version = pcall(transfer.head, transfer)
+    local ok, status, headers, cookies, url, version = pcall(transfer.head, transfer)
     if not ok then fail_exchange(sending.task, status) end
-    local headers, cookies = read_headers(lines)
     if most == 0 or not REDIRECTS[status] or not headers.location then
       local task = sending.task
       guard.held, sending.task = nil, nil

@@ -2,6 +2,7 @@
 // they are told.
 #include "lua/bind/await.h"
 #include "lua/bind/error.h"
+#include "lua/bind/http_fields.h"
 #include "lua/bind/permit.h"
 #include "lua/bind/stream.h"
 #include "runtime/io/heavy/curlmulti.h"
@@ -234,15 +235,15 @@ static int headed(lua_State *L, int status, lua_KContext ctx) {
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
   curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
   lua_pushinteger(L, code);
-  lua_pushlstring(L, rl_buf_head(&t->lines), rl_buf_len(&t->lines));
+  rl_http_push_fields(L, rl_buf_head(&t->lines), rl_buf_len(&t->lines));
   lua_pushstring(L, url);
   lua_pushstring(L, version == CURL_HTTP_VERSION_2_0   ? "2"
                     : version == CURL_HTTP_VERSION_1_0 ? "1.0"
                                                        : "1.1");
-  return 4;
+  return 5;
 }
 
-// head(transfer): status, lines, url, version. Waits.
+// head(transfer): status, fields, cookies, url, version. Waits.
 static int transfer_head(lua_State *L) {
   rl_transfer *t = check_transfer(L);
   lua_settop(L, 1);
