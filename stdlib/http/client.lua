@@ -72,10 +72,9 @@ end
 local function check_url(options)
   local url = options.url
   if not url then error("option 'url' is needed", 4) end
-  if url:find "[%c ]" then error("the URL holds a control character or a space", 4) end
-  local scheme = url:match "^(%a[%w+.-]*)://"
-  scheme = scheme and scheme:lower()
-  if scheme ~= "http" and scheme ~= "https" then error(("'%s' is no http or https URL"):format(url), 4) end
+  local sound, is_http = native.look_at(url)
+  if not sound then error("the URL holds a control character or a space", 4) end
+  if not is_http then error(("'%s' is no http or https URL"):format(url), 4) end
   if options.query then
     local query = encode(options.query)
     local before, fragment = url:match "^([^#]*)(.*)$"
@@ -184,14 +183,17 @@ local function fail_exchange(task, err)
   error(err, 0)
 end
 
+local VERBS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
+local NOTHING = {}
+
 local function start(options)
   local url = check_url(options)
   local body, kind = body_of(options)
   local streamed = body ~= nil and type(body) ~= "string"
   local size = framing(options, body)
   local method = options.method or (body and "POST" or "GET")
-  if not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
-  local tls = options.tls or {}
+  if not VERBS[method] and not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
+  local tls = options.tls or NOTHING
   check(tls, tls_known, 5)
   shared = shared or native.client()
   local session = options.session

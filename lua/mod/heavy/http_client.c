@@ -8,6 +8,7 @@
 #include "runtime/io/heavy/curlmulti.h"
 
 #include <string.h>
+#include <strings.h>
 
 typedef struct client {
   rl_box box;
@@ -341,11 +342,20 @@ static int url_join(lua_State *L) {
   return sound ? 3 : 0;
 }
 
-static const luaL_Reg functions[] = {{"client", client_new},
-                                     {"jar", jar_new},
-                                     {"start", client_start},
-                                     {"join", url_join},
-                                     {NULL, NULL}};
+// look_at(url): whether it holds no control character or space, and whether it is http or https.
+static int url_look_at(lua_State *L) {
+  size_t len;
+  const char *url = luaL_checklstring(L, 1, &len);
+  bool sound = true;
+  for (size_t i = 0; i < len; i++) sound &= (unsigned char)url[i] > ' ' && url[i] != 0x7f;
+  lua_pushboolean(L, sound);
+  lua_pushboolean(L, strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {{"client", client_new}, {"look_at", url_look_at},
+                                     {"jar", jar_new},       {"start", client_start},
+                                     {"join", url_join},     {NULL, NULL}};
 
 __attribute__((visibility("default"))) int luaopen_rille_native_http_client(lua_State *L);
 int luaopen_rille_native_http_client(lua_State *L) {
