@@ -5,11 +5,8 @@
 #include "lua/bind/http_request.h"
 #include "lua/bind/stream.h"
 #include "runtime/io/heavy/h2conn.h"
-#include "runtime/wire/http1_put.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { FIELDS_MAX = 128 };
 
@@ -138,7 +135,6 @@ static int http2_connection(lua_State *L) {
 static out_box *check_out(lua_State *L) { return rl_check_object(L, 1, &out_class); }
 
 typedef struct head {
-  lua_State *L;
   nghttp2_nv fields[FIELDS_MAX];
   size_t count;
   char text[32 * 1024];  // names in lower case, and values
@@ -173,19 +169,23 @@ static void add(void *ud, const char *name, size_t name_len, const char *value, 
   f->flags = NGHTTP2_NV_FLAG_NONE;
 }
 
-static void fill(lua_State *L, head *h, const rl_http_answer *a) {
-  char text[24], date[RL_HTTP_DATE_LEN];
-  snprintf(text, sizeof text, "%d", a->status);
-  add(h, ":status", 7, text, 3);
-  rl_http_date(date, time(NULL));
-  if (!a->has_date) add(h, "date", 4, date, sizeof date);
+static void add_number(head *h, const char *name, size_t name_len, uint64_t n) {
+  char text[24], *p = text + sizeof text;
+  do {
+    *--p = (char)('0' + n % 10);
+  } while (n /= 10);
+  add(h, name, name_len, p, (size_t)(text + sizeof text - p));
+}
+
+static void fill(lua_State *L, head *h, const rl_http_answer *a, rl_h2conn *conn) {
+  add_number(h, ":status", 7, (uint64_t)a->status);
+  if (!a->has_date) add(h, "date", 4, rl_h2conn_date(conn), RL_HTTP_DATE_LEN);
   if (a->kind == RL_ANSWER_STRING && !a->has_type)
     add(h, "content-type", 12, "text/plain; charset=utf-8", 25);
   if (!rl_http_answer_bodiless(a->status) &&
       (a->kind == RL_ANSWER_STRING || a->kind == RL_ANSWER_EMPTY || a->has_length)) {
     lua_Integer length = a->kind == RL_ANSWER_STRING ? (lua_Integer)a->text_len : a->length;
-    int n = snprintf(text, sizeof text, "%lld", (long long)length);
-    add(h, "content-length", 14, text, (size_t)n);
+    add_number(h, "content-length", 14, (uint64_t)length);
   }
   rl_http_answer_each(L, a, add, h);
 }
@@ -208,12 +208,13 @@ static int out_respond(lua_State *L) {
   rl_http_answer_open(L, 2, &a);
   bool body = !head_only && !rl_http_answer_bodiless(a.status) && a.kind != RL_ANSWER_EMPTY &&
               !(a.kind == RL_ANSWER_STRING && a.text_len == 0);
-  head *h = lua_newuserdatauv(L, sizeof *h, 0);
-  h->count = h->used = 0;
-  h->full = false;
-  fill(L, h, &a);
-  if (h->full) return luaL_error(L, "response: too many or too long headers");
-  int err = rl_h2stream_respond(out->stream, h->fields, h->count, body);
+  if (!out->stream->conn) return rl_raise_sys(L, UV_ECONNRESET, "respond", NULL, NULL);
+  head h;
+  h.count = h.used = 0;
+  h.full = false;
+  fill(L, &h, &a, out->stream->conn);
+  if (h.full) return luaL_error(L, "response: too many or too long headers");
+  int err = rl_h2stream_respond(out->stream, h.fields, h.count, body);
   if (err < 0) return rl_raise_sys(L, err, "respond", NULL, NULL);
   bool whole = a.kind == RL_ANSWER_STRING && a.text_len <= rl_h2stream_room(out->stream);
   if (body && whole) rl_h2stream_feed(out->stream, a.text, a.text_len, true);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define SECOND UINT64_C(1000000000)
 
@@ -52,8 +53,9 @@ static bool send_pending(rl_h2conn *c) {
   return rl_buf_len(&c->pending) == 0;
 }
 
+enum { WORTH_A_RECORD = 16 * 1024, GATHER = 32 * 1024 };
+
 static void pump(rl_h2conn *c) {
-  enum { GATHER = 32 * 1024 };
   if (c->busy) return;
   c->busy = true;
   if (!is_blocked(c)) c->sent = rl_loop_now(c->loop);
@@ -75,6 +77,10 @@ static void pump(rl_h2conn *c) {
     watch(c, c->limits.write_time);
   }
 }
+
+static void on_chore(rl_chore *chore) { pump(rl_container_of(chore, rl_h2conn, chore)); }
+
+static void pump_soon(rl_h2conn *c) { rl_loop_before_poll(c->loop, &c->chore); }
 
 // Streams.
 
@@ -338,7 +344,7 @@ int rl_h2stream_respond(rl_h2stream *s, const nghttp2_nv *fields, size_t count, 
     return UV_EINVAL;
   s->answered = true;
   s->has_body = body;
-  if (!body) pump(s->conn);
+  if (!body) pump_soon(s->conn);
   return 0;
 }
 
@@ -361,7 +367,11 @@ int rl_h2stream_feed(rl_h2stream *s, const char *data, size_t size, bool over) {
   s->out_over = over;
   if (s->deferred) nghttp2_session_resume_data(s->conn->session, s->id);
   s->deferred = false;
-  pump(s->conn);
+  if (rl_buf_len(&s->out) < WORTH_A_RECORD) {
+    pump_soon(s->conn);
+  } else {
+    pump(s->conn);
+  }
   return 0;
 }
 
@@ -499,6 +509,8 @@ int rl_h2conn_init(rl_h2conn *c, rl_stream *stream, const rl_h2_limits *limits) 
   rl_link_init(&c->queue);
   rl_op_init(&c->op, &wait_kind);
   rl_timer_init(&c->timer, on_timer);
+  rl_link_init(&c->chore.link);
+  c->chore.run = on_chore;
   c->credit = RL_H2_FRAMES_BURST;
   c->last_id = c->passed_from = -1;
   c->refilled = rl_loop_now(c->loop);
@@ -527,6 +539,7 @@ void rl_h2conn_fini(rl_h2conn *c) {
   c->over = true;
   while (!rl_list_empty(&c->streams)) leave(rl_container_of(c->streams.next, rl_h2stream, link));
   rl_loop_timer_stop(c->loop, &c->timer);
+  rl_link_remove(&c->chore.link);
   if (c->stream->above == &c->above) c->stream->above = NULL;
   nghttp2_session_del(c->session);
   c->session = NULL;
@@ -558,4 +571,12 @@ void rl_h2conn_drain(rl_h2conn *c) {
     nghttp2_submit_shutdown_notice(c->session);
   }
   pump(c);
+}
+
+const char *rl_h2conn_date(rl_h2conn *c) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != c->date_second) rl_http_date(c->date, now.tv_sec);
+  c->date_second = now.tv_sec;
+  return c->date;
 }

@@ -5,6 +5,7 @@
 
 #include "runtime/io/stream.h"
 #include "runtime/wire/http1.h"
+#include "runtime/wire/http1_put.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -55,6 +56,7 @@ struct rl_h2conn {
   rl_list streams, queue;
   rl_op op;  // the wait for a request
   rl_timer timer;
+  rl_chore chore;                  // pumps, for the answers of one turn together
   uint64_t due;                    // of the timer
   uint64_t touched;                // when bytes came or went last
   uint64_t sent;                   // when bytes went last, or the stream took all there was
@@ -64,6 +66,8 @@ struct rl_h2conn {
   int32_t last_id;                 // highest stream
   int32_t passed_from, passed_to;  // streams between them were passed over
   bool busy, over, draining;
+  int64_t date_second;
+  char date[RL_HTTP_DATE_LEN];
 };
 
 int rl_h2conn_init(rl_h2conn *c, rl_stream *stream, const rl_h2_limits *limits);
@@ -74,6 +78,9 @@ rl_h2stream *rl_h2conn_take(rl_h2conn *c);
 void rl_h2conn_wait(rl_h2conn *c, struct rl_task *task);
 // No further requests; the connection is over when the open ones are.
 void rl_h2conn_drain(rl_h2conn *c);
+
+// RL_HTTP_DATE_LEN bytes: now.
+const char *rl_h2conn_date(rl_h2conn *c);
 
 // One field of the head. False: it is so large that the stream ends.
 bool rl_h2stream_field(rl_h2stream *s, const uint8_t *name, size_t name_len, const uint8_t *value,
