@@ -77,6 +77,7 @@ static bool is_awaited(const rl_ltask *t) {
 }
 
 static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
+  if (t->ended == RL_ENDED_OK && count == 0) return;
   lua_State *L = st->L;
   int top = lua_gettop(L);
   bool awaited = is_awaited(t);
@@ -89,7 +90,6 @@ static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count)
   if (h) {
     store_results(L, h, co, count);
     h->ended = t->ended;
-    h->task = NULL;
     if (failed) tell_failure(st, t, h, awaited);
   }
   lua_settop(L, top);
@@ -105,10 +105,7 @@ static void end_handle_of_child(rl_state *st, rl_ltask *t, lua_State *co, int co
     for (int i = 0; i < count; i++) lua_pushvalue(co, -count);
     store_results(L, h, co, count);
   }
-  if (h) {
-    h->ended = t->ended;
-    h->task = NULL;
-  }
+  if (h) h->ended = t->ended;
   lua_settop(L, top);
 }
 
@@ -150,7 +147,6 @@ static void fail_without_memory(rl_state *st, rl_ltask *t) {
     lua_setiuservalue(L, -2, 1);
     h->count = 1;
     h->ended = RL_ENDED_FAILED;
-    h->task = NULL;
     h->claimed = h->claimed || awaited;
   }
   if (t->mode == RL_MODE_DETACH) {
@@ -189,5 +185,7 @@ void rl_ltask_end(rl_state *st, rl_ltask *t, int count) {
   if (RL_LIKELY(co.L)) rl_co_give(st, co);
   st->alive--;
   st->memory -= sizeof *t;
-  rl_slab_free(&st->loop.slab, t, sizeof *t);
+  t->id = 0;  // for the handles
+  t->core.job.next = st->records;
+  st->records = &t->core.job;
 }

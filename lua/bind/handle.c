@@ -14,7 +14,8 @@
 rl_handle *rl_new_handle(lua_State *L, rl_ltask *t) {
   rl_state *st = rl_state_of(L);
   rl_handle *h = lua_newuserdatauv(L, sizeof *h, 1);
-  *h = (rl_handle){.box = {&rl_task_class}, .id = t->id, .site = t->site};
+  *h = (rl_handle){
+      .box = {&rl_task_class}, .task = t, .id = t->id, .site = t->site, .ended = RL_ENDED_OK};
   if (!t->slot) t->slot = rl_ids_take(&st->slots);
   if (!t->slot) luaL_error(L, "not enough memory");
   lua_rawgeti(L, LUA_REGISTRYINDEX, st->task_class);
@@ -23,7 +24,6 @@ rl_handle *rl_new_handle(lua_State *L, rl_ltask *t) {
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, t->slot);
   lua_pop(L, 1);
-  h->task = t;
   return h;
 }
 
@@ -70,11 +70,12 @@ static int awaited(lua_State *L, int status, lua_KContext ctx) {
 
 int rl_await_task(lua_State *L, rl_handle *h) {
   rl_checkpoint(L);
-  if (!h->task) return rl_no_wait(L, awaited, 0);
+  rl_ltask *of = rl_handle_task(h);
+  if (!of) return rl_no_wait(L, awaited, 0);
   rl_task *t = rl_current(L);
-  if (rl_task_would_deadlock(t, &h->task->core))
+  if (rl_task_would_deadlock(t, &of->core))
     return rl_raise(L, "DEADLOCK", "await: the task waits for this one, so it would never end");
-  rl_task_await(t, &h->task->core);
+  rl_task_await(t, &of->core);
   return rl_await(L, &t->wait, awaited, (lua_KContext)&t->wait);
 }
 
@@ -92,8 +93,9 @@ static int handle_cancel(lua_State *L) {
   lua_settop(L, 2);
   int reason;
   uint64_t grace = rl_check_cancel_options(L, 2, &reason);
-  if (!h->task || h->task->core.state == RL_TASK_DONE) return 0;
-  rl_scope *own = rl_task_own_scope(&h->task->core);
+  rl_ltask *t = rl_handle_task(h);
+  if (!t || t->core.state == RL_TASK_DONE) return 0;
+  rl_scope *own = rl_task_own_scope(&t->core);
   if (!own) return luaL_error(L, "not enough memory");
   rl_scope_reason(L, own, reason);
   rl_scope_cancel(own, RL_BECAUSE_CALL, grace);
@@ -101,9 +103,10 @@ static int handle_cancel(lua_State *L) {
 }
 
 static const char *status_of(const rl_handle *h) {
-  if (!h->task) return "done";
-  if (h->task->core.finishing) return "finishing";
-  switch ((rl_task_state)h->task->core.state) {
+  const rl_ltask *t = rl_handle_task(h);
+  if (!t) return "done";
+  if (t->core.finishing) return "finishing";
+  switch ((rl_task_state)t->core.state) {
     case RL_TASK_CREATED: return "created";
     case RL_TASK_READY: return "ready";
     case RL_TASK_RUNNING: return "running";
@@ -150,9 +153,10 @@ static int handle_newindex(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 3);
   lua_rawset(L, -3);
-  if (h->task && !h->task->name) {
+  rl_ltask *t = rl_handle_task(h);
+  if (t && !t->name) {
     lua_settop(L, 1);
-    h->task->name = luaL_ref(L, LUA_REGISTRYINDEX);
+    t->name = luaL_ref(L, LUA_REGISTRYINDEX);
   }
   return 0;
 }
@@ -167,9 +171,9 @@ static int handle_tostring(lua_State *L) {
 
 // What it waits for ("sleep", "tcp:read"), or nil; where it was spawned; where it is now.
 static int handle_waits_for(lua_State *L) {
-  rl_handle *h = check_handle(L, 1);
-  if (!h->task || !h->task->core.op) return 0;
-  lua_pushstring(L, h->task->core.op->kind->name);
+  const rl_ltask *t = rl_handle_task(check_handle(L, 1));
+  if (!t || !t->core.op) return 0;
+  lua_pushstring(L, t->core.op->kind->name);
   return 1;
 }
 
@@ -179,11 +183,11 @@ static int handle_site(lua_State *L) {
 }
 
 static int handle_traceback(lua_State *L) {
-  rl_handle *h = check_handle(L, 1);
+  const rl_ltask *t = rl_handle_task(check_handle(L, 1));
   lua_pushliteral(L, "");
-  if (!h->task || !h->task->L) return 1;
-  for (int i = h->task->depth; i >= 0; i--) {
-    lua_State *co = i > 0 ? h->task->chain[i - 1] : h->task->L;
+  if (!t || !t->L) return 1;
+  for (int i = t->depth; i >= 0; i--) {
+    lua_State *co = i > 0 ? t->chain[i - 1] : t->L;
     rl_push_stack(L, co, co == L ? 1 : 0, true);
     lua_concat(L, 2);
   }

@@ -148,7 +148,15 @@ static int open_lua(rl_state *st, bool no_env) {
   return status == LUA_OK ? 0 : -ENOMEM;
 }
 
+static void free_records(rl_state *st) {
+  for (rl_job *next, *job = st->records; job; job = next) {
+    next = job->next;
+    rl_slab_free(&st->loop.slab, rl_container_of(job, rl_task, job), sizeof(rl_ltask));
+  }
+}
+
 static void free_all(rl_state *st) {
+  free_records(st);
   rl_sites_free(st);
   free(st->anchors.free);
   free(st->slots.free);

@@ -52,6 +52,7 @@ struct rl_state {
   rl_list parting;       // scopes that have been left and not yet let go
   uint64_t last_id;      // of a task
   uint32_t alive;        // tasks that have not ended
+  rl_job *records;       // of ended tasks, to use again: a handle may look at one for ever
   rl_co *pool;           // coroutines to use again
   int pool_count;
   rl_ids anchors, slots;

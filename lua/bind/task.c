@@ -12,8 +12,15 @@
 
 enum { FEW = LUA_MINSTACK / 2 };  // arguments that an idle coroutine has room for without asking
 
+static inline rl_ltask *take_record(rl_state *st) {
+  rl_job *job = st->records;
+  if (!job) return rl_slab_alloc(&st->loop.slab, sizeof(rl_ltask));
+  st->records = job->next;
+  return (rl_ltask *)rl_container_of(job, rl_task, job);
+}
+
 static inline rl_ltask *new_task(lua_State *L, rl_state *st, rl_scope *home, rl_mode mode) {
-  rl_ltask *t = rl_slab_alloc(&st->loop.slab, sizeof *t);
+  rl_ltask *t = take_record(st);
   if (!t) {
     luaL_error(L, "not enough memory");
     return NULL;

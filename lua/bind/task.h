@@ -42,15 +42,21 @@ struct rl_ltask {
   uint8_t mode, ended;   // rl_mode, rl_ended
 };
 
+// Its task's end leaves a handle as it is where there is nothing to keep: no result and no failure.
 typedef struct rl_handle {
   rl_box box;
-  rl_ltask *task;  // NULL once ended
+  rl_ltask *task;  // whose record may by now be another task's
   uint64_t id;
   int count;  // of results; more than one are in a table
   int site;
-  uint8_t ended;  // rl_ended
+  uint8_t ended;  // rl_ended: how it has ended, once it has
   bool claimed;   // somebody has awaited it
 } rl_handle;
+
+// NULL once it has ended.
+static inline rl_ltask *rl_handle_task(const rl_handle *h) {
+  return h->task->id == h->id ? h->task : NULL;
+}
 
 extern const rl_class rl_task_class;
 

@@ -140,8 +140,8 @@ static int program_stats(lua_State *L) {
 static int program_task(lua_State *L) {
   rl_handle *h = rl_check_object(L, 1, &rl_task_class);
   rl_state *st = rl_state_of(L);
-  if (!h->task) return 0;
-  const rl_ltask *t = h->task;
+  const rl_ltask *t = rl_handle_task(h);
+  if (!t) return 0;
   lua_createtable(L, 0, 12);
   set_integer(L, "id", t->id);
   lua_pushstring(L, rl_task_state_name(t));

@@ -41,28 +41,29 @@ static int member_joined(lua_State *L, int status, lua_KContext op) {
 static int member_k(lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   rl_task *t = rl_current(L);
-  rl_handle *h = lua_touserdata(L, 1);
-  if (!t->aborted || !h->task) {
+  rl_ltask *member = rl_handle_task(lua_touserdata(L, 1));
+  if (!t->aborted || !member) {
     if (ctx) rl_awaited(L, (rl_op *)ctx);
     return rl_push_results(L, 1);
   }
   t->aborted = false;
-  rl_scope *own = rl_task_own_scope(&h->task->core);
+  rl_scope *own = rl_task_own_scope(&member->core);
   if (!own) return luaL_error(L, "not enough memory");
   rl_scope_cancel(own, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
-  rl_task_watch(t, &h->task->core);
+  rl_task_watch(t, &member->core);
   return rl_await(L, &t->wait, member_joined, (lua_KContext)&t->wait);
 }
 
 static int await_member(lua_State *L) {
   rl_handle *h = lua_touserdata(L, 1);
   rl_checkpoint(L);
-  if (!h->task) return rl_no_wait(L, member_k, 0);
+  rl_ltask *member = rl_handle_task(h);
+  if (!member) return rl_no_wait(L, member_k, 0);
   rl_task *t = rl_current(L);
-  if (rl_task_would_deadlock(t, &h->task->core))
+  if (rl_task_would_deadlock(t, &member->core))
     return rl_raise(L, "DEADLOCK", "gather: task %I waits for this one, so it would never end",
                     (LUAI_UACINT)h->id);
-  rl_task_await(t, &h->task->core);
+  rl_task_await(t, &member->core);
   return rl_await(L, &t->wait, member_k, (lua_KContext)&t->wait);
 }
 

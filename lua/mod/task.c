@@ -187,11 +187,12 @@ static int join_over(lua_State *L, int status, lua_KContext op) {
 static int task_join(lua_State *L) {
   rl_handle *h = rl_check_object(L, 1, &rl_task_class);
   rl_checkpoint(L);
-  if (!h->task) return rl_no_wait(L, join_over, 0);
+  rl_ltask *of = rl_handle_task(h);
+  if (!of) return rl_no_wait(L, join_over, 0);
   rl_task *t = rl_current(L);
-  if (rl_task_would_deadlock(t, &h->task->core))
+  if (rl_task_would_deadlock(t, &of->core))
     return rl_raise(L, "DEADLOCK", "wait: the task waits for this one, so it would never end");
-  rl_task_watch(t, &h->task->core);
+  rl_task_watch(t, &of->core);
   return rl_await(L, &t->wait, join_over, (lua_KContext)&t->wait);
 }
 
