@@ -77,7 +77,6 @@ static bool is_awaited(const rl_ltask *t) {
 }
 
 static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
-  if (t->ended == RL_ENDED_OK && count == 0) return;
   lua_State *L = st->L;
   int top = lua_gettop(L);
   bool awaited = is_awaited(t);
@@ -111,7 +110,7 @@ static void end_handle_of_child(rl_state *st, rl_ltask *t, lua_State *co, int co
 
 static void tell_end(rl_state *st, rl_ltask *t, int count) {
   if (t->mode != RL_MODE_CHILD) {
-    end_with_handle(st, t, t->L, count);
+    if (t->ended != RL_ENDED_OK || count > 0) end_with_handle(st, t, t->L, count);
     return;
   }
   if (t->ended == RL_ENDED_CANCELLED && rl_promote_suppressed(t->L)) t->ended = RL_ENDED_FAILED;

@@ -37,11 +37,6 @@ rl_scope *rl_task_home(const rl_task *t) {
   return home;
 }
 
-rl_scope *rl_task_find_own_scope(const rl_task *t) {
-  rl_scope *home, *owned = outermost_owned(t, &home);
-  return owned && owned->of_task ? owned : NULL;
-}
-
 rl_scope *rl_task_own_scope(rl_task *t) {
   rl_scope *home, *owned = outermost_owned(t, &home);
   if (owned && owned->of_task) return owned;

@@ -41,8 +41,6 @@ static inline rl_loop *rl_task_loop(const rl_task *t) { return t->scope->loop; }
 
 // The scope that is the task's own body, made at the first need; NULL when memory is out.
 rl_scope *rl_task_own_scope(rl_task *t);
-// The same if it exists, else NULL.
-rl_scope *rl_task_find_own_scope(const rl_task *t);
 rl_scope *rl_task_home(const rl_task *t);
 
 // True if a task may be spawned into `s`: it has not been left.

@@ -197,7 +197,7 @@ static void cleanup_is_shielded_until_grace_is_over(void) {
 }
 
 static void leave_own(actor *a) {
-  rl_scope *own = rl_task_find_own_scope(&a->task);
+  rl_scope *own = rl_task_own_scope(&a->task);
   note(a, "lap"[rl_scope_leave(own)]);
   rl_scope_unref(own);
 }
