@@ -76,7 +76,9 @@ static bool is_awaited(const rl_ltask *t) {
   return op != NULL;
 }
 
-static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co, int count) {
+// Not inline, so that an end with nothing to tell does not pay for it.
+__attribute__((noinline)) static void end_with_handle(rl_state *st, rl_ltask *t, lua_State *co,
+                                                      int count) {
   lua_State *L = st->L;
   int top = lua_gettop(L);
   bool awaited = is_awaited(t);
