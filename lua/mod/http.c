@@ -256,6 +256,36 @@ static int http_decode(lua_State *L) {
   return rl_http_push_decoded(L, s, len, lua_toboolean(L, 2)) ? 1 : 0;
 }
 
+static lua_Integer count_segments(const char *p, const char *end) {
+  lua_Integer n = 0;
+  for (; p < end; p++) n += *p != '/' && (p + 1 == end || p[1] == '/');
+  return n;
+}
+
+// split(path, decode): the list of what stands between its slashes; whether it ends with one
+// behind something. Nothing: a bad escape.
+static int http_split(lua_State *L) {
+  size_t len;
+  const char *p = luaL_checklstring(L, 1, &len), *end = p + len;
+  bool decode = lua_toboolean(L, 2);
+  lua_createtable(L, (int)count_segments(p, end), 0);
+  lua_Integer n = 0;
+  while (p < end) {
+    const char *slash = memchr(p, '/', (size_t)(end - p)), *stop = slash ? slash : end;
+    if (stop > p) {
+      if (!decode) {
+        lua_pushlstring(L, p, (size_t)(stop - p));
+      } else if (!rl_http_push_decoded(L, p, (size_t)(stop - p), true)) {
+        return 0;
+      }
+      lua_rawseti(L, -2, ++n);
+    }
+    p = stop + 1;
+  }
+  lua_pushboolean(L, len > 1 && end[-1] == '/');
+  return 2;
+}
+
 static int http_pairs(lua_State *L) {
   size_t len;
   const char *s = luaL_checklstring(L, 1, &len);
@@ -340,11 +370,14 @@ static int http_take(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"server", http_server}, {"adopt", http_adopt},         {"hire", http_hire},
-    {"seat", http_seat},     {"decode", http_decode},       {"pairs", http_pairs},
-    {"date", http_date},     {"read_date", http_read_date}, {"reason", http_reason},
-    {"take", http_take},     {"failure", http_failure},     {"asked", http_asked},
-    {"report", http_report}, {"trim", http_trim},           {NULL, NULL},
+    {"server", http_server},   {"adopt", http_adopt},
+    {"hire", http_hire},       {"seat", http_seat},
+    {"decode", http_decode},   {"pairs", http_pairs},
+    {"date", http_date},       {"read_date", http_read_date},
+    {"reason", http_reason},   {"take", http_take},
+    {"failure", http_failure}, {"asked", http_asked},
+    {"report", http_report},   {"trim", http_trim},
+    {"split", http_split},     {NULL, NULL},
 };
 
 int rl_open_http(lua_State *L);

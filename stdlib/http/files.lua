@@ -195,6 +195,8 @@ function files.file(path, options)
   return setmetatable({ path = path, options = options or {} }, File)
 end
 
+local DOT = ("."):byte()
+
 local function has_dots(path)
   for segment in path:gmatch "[^/]+" do
     if segment == ".." or segment == "." then return true end
@@ -220,8 +222,9 @@ function files.static(root, options)
       return { status = 405, headers = { Allow = "GET, HEAD" }, body = "Method Not Allowed\n" }
     end
     local path = request.params and request.params.rest or request.path
-    if path:find "[%z\\]" or has_dots(path) then return refuse() end
-    if not options.hidden and ("/" .. path):find "/%." then return refuse() end
+    if path:find "[%z\\]" then return refuse() end
+    local dotted = path:byte() == DOT or path:find("/.", 1, true)
+    if dotted and (not options.hidden or has_dots(path)) then return refuse() end
     path = path:gsub("^/+", "")
     if path == "" or path:sub(-1) == "/" then path = path .. index end
     return setmetatable({ path = prefix .. path, root = real_root, redirect = true, options = file_options }, File)

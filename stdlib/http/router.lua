@@ -7,12 +7,6 @@ local router = {}
 local Router = {}
 Router.__index = Router
 
-local function split(path)
-  local segments = {}
-  for segment in path:gmatch "[^/]+" do segments[#segments + 1] = segment end
-  return segments, path:sub(-1) == "/" and #path > 1
-end
-
 local function new_node() return { fixed = {} } end
 
 -- Walks to the node of a pattern, making what is missing; the names of its parameters.
@@ -21,7 +15,7 @@ local function insert(root, pattern)
     error(("route '%s' does not begin with a slash"):format(tostring(pattern)), 4)
   end
   local node, names = root, {}
-  local segments, slash = split(pattern)
+  local segments, slash = native.split(pattern, false)
   for i, segment in ipairs(segments) do
     local kind, name = segment:match "^([:*])([%w_]*)$"
     if kind == ":" then
@@ -61,20 +55,19 @@ local function take(node, sought)
   allowed.HEAD = allowed.HEAD or allowed.GET
 end
 
--- The route for segments i.. of a path, fixed ones first; `sought.values` gets the parameters.
-local function find(node, segments, i, sought)
+-- The route for segments i.. of a path, fixed ones first; `sought.values` has `count` parameters, and gets the others.
+local function find(node, segments, i, sought, count)
   local segment, values = segments[i], sought.values
-  local count = #values
   if segment == nil then
     local route = take(sought.slash and node.slash or not sought.slash and node or nil, sought)
     if route then return route end
   else
     local next_node = node.fixed[segment]
-    local route = next_node and find(next_node, segments, i + 1, sought)
+    local route = next_node and find(next_node, segments, i + 1, sought, count)
     if route then return route end
     if node.one then
       values[count + 1] = segment
-      route = find(node.one, segments, i + 1, sought)
+      route = find(node.one, segments, i + 1, sought, count + 1)
       if route then return route end
       values[count + 1] = nil
     end
@@ -85,15 +78,6 @@ local function find(node, segments, i, sought)
     values[count + 1] = sought.slash and rest ~= "" and rest .. "/" or rest
   end
   return route
-end
-
--- In place; false: a bad escape.
-local function decode(segments)
-  for i, segment in ipairs(segments) do
-    segments[i] = native.decode(segment, true)
-    if not segments[i] then return false end
-  end
-  return true
 end
 
 local function listed(allowed)
@@ -148,10 +132,10 @@ function Router:_dispatch(request)
     request.params = {}
     return plain.handler(request)
   end
-  local segments, slash = split(path)
-  if path:find("%", 1, true) and not decode(segments) then return { status = 400, body = "Bad Request\n" } end
+  local segments, slash = native.split(path, true)
+  if not segments then return { status = 400, body = "Bad Request\n" } end
   local sought = { method = method, slash = slash, values = {} }
-  local route = find(self._root, segments, 1, sought)
+  local route = find(self._root, segments, 1, sought, 0)
   if route then
     local params = {}
     for i, name in ipairs(route.names) do params[name] = sought.values[i] end
