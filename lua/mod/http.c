@@ -68,7 +68,7 @@ static const rl_http_owner_kind conn_kind = {11, owner_body, owner_stream, owner
 
 static server_box *check_server(lua_State *L) {
   server_box *box = rl_check_object(L, 1, &server_class);
-  luaL_argcheck(L, box->server && rl_uvhandle_open(&box->server->handle), 1, "is closed");
+  luaL_argcheck(L, box->server && !box->server->closed, 1, "is closed");
   return box;
 }
 
@@ -158,7 +158,6 @@ static int http_server(lua_State *L) {
   static const char *const names[] = {"line",      "head",      "fields",    "body",
                                       "head_time", "idle_time", "body_time", "write_time",
                                       "gone_time", NULL};
-  int err;
   luaL_checkany(L, 1);
   lua_settop(L, 4);
   rl_check_options(L, 3, names);
@@ -180,8 +179,8 @@ static int http_server(lua_State *L) {
   lua_setiuservalue(L, -2, RL_HTTP_ON_ERROR);
   lua_pushvalue(L, 4);
   lua_setiuservalue(L, -2, RL_HTTP_WORK);
-  box->server = rl_http_server_new(&rl_state_of(L)->loop, &limits, &err);
-  return box->server ? 1 : rl_raise_sys(L, err, "serve", NULL, NULL);
+  box->server = rl_http_server_new(&rl_state_of(L)->loop, &limits);
+  return box->server ? 1 : luaL_error(L, "not enough memory");
 }
 
 // Closes, with the connections that nobody serves.

@@ -253,5 +253,7 @@ void rl_http_conn_wrote(rl_http_conn *c) {
 }
 
 void rl_http_conn_flush_later(rl_http_conn *c) {
-  if (!rl_link_linked(&c->unflushed)) rl_list_push(&c->server->unflushed, &c->unflushed);
+  if (rl_link_linked(&c->unflushed)) return;
+  rl_list_push(&c->server->unflushed, &c->unflushed);
+  rl_loop_before_poll(c->server->loop, &c->server->chore);
 }

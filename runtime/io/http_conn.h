@@ -9,7 +9,6 @@
 
 #include "runtime/core/lot.h"
 #include "runtime/core/task.h"
-#include "runtime/io/handle.h"
 #include "runtime/io/stream.h"
 #include "runtime/wire/http1.h"
 #include "runtime/wire/http1_put.h"
@@ -41,18 +40,17 @@ typedef struct rl_http_server {
   uint32_t spare;     // these, and those on their way to `ready`
   bool called;        // one of `parked` was woken and has not run yet
   rl_buf out;         // a buffer for the next who answers
-  uv_prepare_t prepare;
-  rl_uvhandle handle;
+  rl_chore chore;     // flushes
   int64_t date_second;
   char date[RL_HTTP_DATE_LINE];
-  bool draining;
+  bool draining, closed;
   uint32_t refs;
   uint64_t accepted, requests, refused, timeouts, bytes_in, bytes_out;
   uint64_t answers[6];  // by the status's first digit
 } rl_http_server;
 
-// NULL: *err says why. The caller owns one reference.
-rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits, int *err);
+// NULL: memory is out. The caller owns one reference.
+rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits);
 void rl_http_server_unref(rl_http_server *server);
 // Connections end after what they are answering; idle ones at once.
 void rl_http_server_drain(rl_http_server *server);

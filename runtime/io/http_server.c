@@ -5,42 +5,32 @@
 #include <string.h>
 #include <time.h>
 
-static void on_prepare(uv_prepare_t *prepare) {
-  rl_http_server *server = rl_container_of(prepare->data, rl_http_server, handle);
+static void on_chore(rl_chore *chore) {
+  rl_http_server *server = rl_container_of(chore, rl_http_server, chore);
   for (rl_link *l; (l = rl_list_pop(&server->unflushed));) {
     rl_http_conn_flush(rl_container_of(l, rl_http_conn, unflushed));
   }
 }
 
-static void on_closed(rl_uvhandle *h) {
-  rl_http_server_unref(rl_container_of(h, rl_http_server, handle));
-}
-
-rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits, int *err) {
+rl_http_server *rl_http_server_new(rl_loop *loop, const rl_http_limits *limits) {
   rl_http_server *server = calloc(1, sizeof *server);
-  *err = UV_ENOMEM;
   if (!server) return NULL;
   server->loop = loop;
   server->limits = *limits;
+  server->refs = 1;
   rl_link_init(&server->conns);
   rl_link_init(&server->unflushed);
   rl_link_init(&server->ready);
   rl_lot_init(&server->parked);
-  *err = uv_prepare_init(loop->uv, &server->prepare);
-  if (*err < 0) {
-    free(server);
-    return NULL;
-  }
-  server->refs = 2;  // the caller's, and the handle's
-  rl_uvhandle_opened(&server->handle, loop, &server->prepare, on_closed);
-  uv_prepare_start(&server->prepare, on_prepare);
-  uv_unref((uv_handle_t *)&server->prepare);
+  rl_link_init(&server->chore.link);
+  server->chore.run = on_chore;
   return server;
 }
 
 void rl_http_server_unref(rl_http_server *server) {
   RL_CHECK(server->refs > 0);
   if (--server->refs) return;
+  rl_link_remove(&server->chore.link);
   rl_buf_fini(&server->out);
   free(server);
 }
@@ -67,7 +57,7 @@ void rl_http_server_drain(rl_http_server *server) {
 
 void rl_http_server_close(rl_http_server *server) {
   rl_http_server_drain(server);
-  rl_uvhandle_close(&server->handle);
+  server->closed = true;
 }
 
 const char *rl_http_server_date(rl_http_server *server) {
