@@ -10,6 +10,10 @@ function Env.__index(_, name)
 end
 
 function Env.__newindex(_, name, value)
+  local kind = type(value)
+  if kind ~= "string" and kind ~= "number" and kind ~= "nil" then
+    error(("os.env.%s: string, number or nil expected, got %s"):format(name, kind), 2)
+  end
   native.setenv(name, value ~= nil and tostring(value) or nil)
 end
 

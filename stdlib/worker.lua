@@ -162,16 +162,20 @@ end
 --- @async
 function Worker:wait() self.finished:await() end
 
---- Ends the worker, also in the middle of running code, and waits until it is gone.
+local function stop(self)
+  while not self.ended do
+    self.transport:stop()
+    rille.move_on_after(0.005, function() self.finished:await() end)
+  end
+end
+
+--- Ends the worker, also in the middle of running code, and waits until it is gone. A cancellation ends the wait only
+--- after a second, when C code holds the worker up.
 --- @async
 function Worker:terminate()
   self.claimed = true
-  rille.shield(function()
-    while not self.ended do
-      self.transport:stop()
-      rille.move_on_after(0.005, function() self.finished:await() end)
-    end
-  end)
+  rille.shield(rille.move_on_after, 1, stop, self)
+  stop(self)
 end
 
 --- True once the worker has ended.

@@ -587,6 +587,8 @@ describe("rille.fs: directories and names", function()
     fs.utime(file)
     assert.is_true(math.abs(fs.stat(file).mtime - os.time()) < 5)
     fs.chown(file, st.uid, st.gid)
+    assert.is_false(pcall(fs.utime, file, 0 / 0))
+    assert.is_false(pcall(fs.utime, file, 1, math.huge))
   end)
 
   it("knows what is there", function()

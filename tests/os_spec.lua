@@ -46,6 +46,8 @@ describe("rille.os", function()
     assert.equal("a=b", found)
     system.env.RILLE_SPEC = nil
     assert.is_nil(system.env.RILLE_SPEC)
+    assert.has_error(function() system.env.RILLE_SPEC = {} end,
+      "os.env.RILLE_SPEC: string, number or nil expected, got table")
   end)
 
   it("changes the working directory, and says why not", function()

@@ -1,5 +1,6 @@
 -- rille.worker: threads, what travels between them, how they end.
 local rille = require "rille"
+local process = require "rille.process"
 local worker = require "rille.worker"
 
 local function refused(f, ...)
@@ -18,6 +19,10 @@ local function service()
       fail = function(message) error(message, 0) end,
       sleep = function(seconds) task.sleep(seconds) end,
       give = function() return print end,
+      give_up = function()
+        task.current():cancel "enough"
+        task.sleep(1)
+      end,
     }
   end)
 end
@@ -154,6 +159,14 @@ describe("worker:call", function()
     w:join()
   end)
 
+  it("is told when the function's own task is cancelled", function()
+    local w <close> = service()
+    local err = refused(w.call, w, "give_up")
+    assert.equal("CANCELLED", err.code)
+    assert.matches("enough", err.message)
+    assert.equal(3, w:call("add", 1, 2))
+  end)
+
   it("is told when the worker ends without an answer", function()
     local w = service()
     rille.group(function(group)
@@ -207,6 +220,19 @@ describe("the end of a worker", function()
       assert.equal("CANCELLED", refused(w.join, w).code)
     end)
   end
+
+  -- The match takes minutes, and nothing can stop it but the end of the process.
+  it("is not waited for beyond a deadline and a second where C code holds it up", function()
+    local began = os.time()
+    local run = process.run { arg[-1], "-e", [[
+      local rille = require "rille"
+      local w = rille.worker.spawn(function() (("a"):rep(32)):find(("a?"):rep(32) .. ("a"):rep(32)) end)
+      rille.sleep(0.05)
+      print(rille.move_on_after(0.1, w.terminate, w))
+    ]] }
+    assert.same({ code = 0, stdout = "false\n", stderr = "" }, run)
+    assert.truthy(os.time() - began < 20)
+  end)
 
   it("comes at the end of the block that holds it", function()
     local kept

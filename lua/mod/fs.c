@@ -166,8 +166,9 @@ static int fs_chown(lua_State *L) {
 }
 
 static double opt_time(lua_State *L, int index) {
-  lua_Number t = luaL_optnumber(L, index, NAN);
-  luaL_argcheck(L, isnan(t) || fabs(t) < 9.2e18, index, "not a time");
+  if (lua_isnoneornil(L, index)) return NAN;
+  lua_Number t = luaL_checknumber(L, index);
+  luaL_argcheck(L, fabs(t) < 9.2e18, index, "not a time");
   return t;
 }
 

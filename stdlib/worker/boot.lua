@@ -27,10 +27,16 @@ end
 local function serve(calls, answer, functions)
   local rille = require "rille" -- a worker that only runs a function starts without it
   local running = {}
+  -- In a task of its own: a function that cancels that is answered, as one that fails is.
+  local call = rille.async(function(f, ...) return xpcall(f, on_error, ...) end)
+  local function outcome(lived, ...)
+    if lived then return ... end
+    return false, ...
+  end
   local function run(number, name, ...)
     local f = functions[name]
     if type(f) ~= "function" then f = function() unknown(name) end end
-    finish(answer, number, xpcall(f, on_error, ...))
+    finish(answer, number, outcome(pcall(rille.await, call(f, ...))))
     running[number] = nil
   end
   rille.group(function(group)
