@@ -46,6 +46,16 @@ describe("workers", function()
     server:stop()
   end)
 
+  it("need a handler that can travel, and say so before anything listens", function()
+    local router = http.router()
+    for _, handler in ipairs { router, function(request) return router(request) end } do
+      local ok, err = pcall(http.serve, { port = 0, workers = 2, handler = handler })
+      assert.is_false(ok)
+      assert.equal("INVALID", err.code)
+      assert.matches("http.serve with workers: handler: .*cannot be sent; the name of a module", err.message)
+    end
+  end)
+
   it("need a port", function()
     assert.error_matches(function()
       http.serve { path = "/tmp/x", workers = 2, handler = function() return "" end }

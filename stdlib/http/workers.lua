@@ -1,6 +1,7 @@
 --- http.serve with `workers=n`: n runtimes on threads share the port, the first of them in the caller's. A worker that
 --- fails is reported and started again.
 local rille = require "rille"
+local task = require "rille.native.task"
 local worker = require "rille.worker"
 
 local workers = {}
@@ -47,8 +48,19 @@ local function supervise(server, options)
   end
 end
 
+-- What cannot travel is told before anything listens.
+local function check_travels(options)
+  local probe <close> = worker.channel(1)
+  local ok, err = pcall(probe.send, probe, options)
+  if ok then return end
+  local what = err.message:gsub("^value%[1%]%.", "")
+  local message = "http.serve with workers: %s; the name of a module that returns the handler can be given"
+  error(task.error("INVALID", message:format(what)), 0)
+end
+
 function workers.serve(options, serve)
   if options.listener or options.path then error("workers share a TCP port: give host and port", 3) end
+  check_travels(options)
   local shared = { reuse_port = true }
   for name, value in pairs(options) do
     if name ~= "workers" then shared[name] = value end
