@@ -175,18 +175,27 @@ static void close_runtime(rille_runtime *rt) {
   EXPECT(rille_free(rt) == RILLE_OK);
 }
 
-static void attack(const char *text) {
+// The processor time that an attack took.
+static double run(const char *text, rille_status *status) {
   rille_runtime *rt = open_untrusted();
   rille_call_options o = {sizeof o, 2000000000, 1000000, NULL};
   double began = now();
-  rille_status status = rille_load(rt, text, strlen(text), "=attack");
-  if (status == RILLE_OK) status = rille_call_wait(rt, 0, 0, &o);
+  *status = rille_load(rt, text, strlen(text), "=attack");
+  if (*status == RILLE_OK) *status = rille_call_wait(rt, 0, 0, &o);
   double took = now() - began;
-  if (status == RILLE_OK || took > 0.2 * TIME_SCALE) {
-    test_failed_checks++;
-    fprintf(stderr, "%s after %.0f ms: %s\n", rille_strerror(status), took * 1e3, text);
-  }
   close_runtime(rt);
+  return took;
+}
+
+// What neighbours on a busy machine do to the caches does not happen three times.
+static void attack(const char *text) {
+  rille_status status;
+  double took = run(text, &status);
+  for (int i = 0; i < 2 && status != RILLE_OK && took > 0.2 * TIME_SCALE; i++)
+    took = run(text, &status);
+  if (status != RILLE_OK && took <= 0.2 * TIME_SCALE) return;
+  test_failed_checks++;
+  fprintf(stderr, "%s after %.0f ms: %s\n", rille_strerror(status), took * 1e3, text);
 }
 
 static void check_unharmed(rille_runtime *rt) {
