@@ -8,7 +8,11 @@ local COLORS = { debug = "2", info = "36", warn = "33", error = "31" }
 local QUEUE_MAX = 10000 -- lines: beyond it they are counted, and dropped
 
 local log = {}
-local threshold = LEVELS[getenv "RILLE_LOG" or "info"] or LEVELS.info
+local wanted = getenv "RILLE_LOG" or "info"
+local threshold = LEVELS[wanted] or LEVELS.info
+if not LEVELS[wanted] then
+  io.stderr:write(("rille: RILLE_LOG: debug, info, warn, error or off expected, got '%s': info it is\n"):format(wanted))
+end
 local format, color
 local queue, dropped, writing = {}, 0, false
 local sink

@@ -35,6 +35,8 @@ describe("log", function()
     assert.matches("yes", (run [[log.level "debug" log.debug "yes"]]))
     assert.matches("yes", (run([[log.debug "yes"]], "RILLE_LOG=debug")))
     assert.equal("", (run [[log.level "off" log.error "no"]]))
+    assert.matches("^rille: RILLE_LOG: debug, info, warn, error or off expected, got 'loud': info it is\n.*yes",
+      (run([[log.info "yes"]], "RILLE_LOG=loud")))
   end)
 
   it("says what it expected instead, and whose line that is", function()

@@ -36,6 +36,10 @@ describe("the program", function()
     assert.equal("2\n", (sh "echo 'print(2)' | $R -"))
     assert.equal("3\n", (sh "LUA_INIT='x = 3' $R -e 'print(x)'"))
     assert.equal("nil\n", (sh "LUA_INIT='x = 3' $R -E -e 'print(x)'"))
+    local complaint, wrong = sh "RILLE_SEED=x $R -e 'print(1)'"
+    assert.matches("RILLE_SEED: a whole number expected, got 'x'", complaint)
+    assert.equal(2, wrong)
+    assert.equal("1\n", (sh "RILLE_SEED=x $R -E -e 'print(1)'"))
     local help, status = sh "$R --help 2>/dev/null"
     assert.equal(0, status)
     assert.matches("^usage: .*%-e stat", help)

@@ -207,6 +207,10 @@ static void add_init(rl_command_line *line) {
   }
 }
 
+static bool is_number_or_empty(const char *text) {
+  return !text || text[strspn(text, "0123456789")] == '\0';
+}
+
 // LUA_INIT runs first, but whether it does is an option.
 static void put_init_first(rl_command_line *line) {
   int before = line->count;
@@ -258,6 +262,8 @@ bool rl_command_line_read(rl_command_line *line, int argc, char **argv) {
     line->version = isatty(0);
   }
   if (line->interactive) add(line, RL_STEP_REPL, NULL, NULL);
+  if (!line->no_env && !is_number_or_empty(getenv("RILLE_SEED")))
+    return usage(argv[0], "RILLE_SEED: a whole number expected, got", getenv("RILLE_SEED"));
   if (!line->no_env) put_init_first(line);
   return true;
 }
