@@ -81,11 +81,24 @@ local function write_all()
   end
 end
 
--- Also at the end of the program, when detached tasks are cancelled, every line is written.
+local function when_closed(f)
+  return setmetatable({}, { __close = f })
+end
+
+-- Also at the end of the program, when detached tasks are cancelled, every line is written: a write that has begun must not
+-- be cut. Who takes nothing for the length of a grace period is given up.
 local function writer()
-  rille.catch_cancel(write_all)
-  write_all()
-  writing = false
+  local _ <close> = when_closed(function() writing = false end)
+  local inner
+  local work = rille.async(rille.shield)(rille.group, function(group)
+    inner = group
+    write_all()
+  end)
+  local ok, err = rille.catch_cancel(work.await, work)
+  if ok then return end
+  local _ <close> = when_closed(function() inner:cancel { grace = 0 } end)
+  work:await()
+  error(err, 0)
 end
 
 -- For os.exit, which waits for no task: what is left goes to standard error.

@@ -2,7 +2,7 @@
 local rille = require "rille"
 local check_options = require("rille.options").check
 local worker = require "rille.worker"
-local make_error = require("rille.native.task").error
+local make_error, join = require("rille.native.task").error, require("rille.native.task").join
 
 local supervisor = {}
 
@@ -186,11 +186,11 @@ function Supervisor:restarts(name) return find(self, name).restarts end
 --- @raise LIMIT
 function Supervisor:wait() return self.task:await() end
 
---- Ends all children.
+--- Ends all children. If it had given up, and nobody has waited for it, that is raised where its scope ends.
 --- @async
 function Supervisor:close()
   self.task:cancel("the supervisor is closed")
-  pcall(self.task.await, self.task)
+  join(self.task)
 end
 
 Supervisor.__close = Supervisor.close

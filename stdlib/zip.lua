@@ -1,5 +1,6 @@
 -- rille.zip: compression. The codecs are native; here streams are wrapped.
 local native = require "rille.native.zip"
+local shield = require("rille.native.scope").shield
 
 local zip = {}
 
@@ -53,46 +54,56 @@ zip.decompressor = native.decompressor
 local Reader = {}
 Reader.__index = Reader
 
+-- What is decompressed and not yet read, `size` bytes: `rest` from `at` on, then the pieces in `more`.
+
+-- One more piece, or nil at the end. What the source has given is never dropped: a cancellation waits until it is here.
 local function fill(self)
-  if self.ended then return false end
+  if self.ended then return nil end
   local chunk = self.source:read()
   local out
   if chunk then
-    out = self.filter:write(chunk)
+    out = shield(self.filter.write, self.filter, chunk)
   else
     self.ended = true
-    out = self.filter:finish()
+    out = shield(self.filter.finish, self.filter)
   end
-  self.rest = self.rest == "" and out or self.rest .. out
-  return true
-end
-
-local function take(self, n)
-  local out = self.rest:sub(1, n)
-  self.rest = self.rest:sub(n + 1)
+  self.more[#self.more + 1] = out
+  self.size = self.size + #out
   return out
 end
 
-local function read_line(self, keep)
-  local from = 1
-  while true do
-    local at = self.rest:find("\n", from, true)
-    if at then
-      local line = take(self, at)
-      return keep and line or line:sub(1, -2)
-    end
-    from = #self.rest + 1
-    if not fill(self) then break end
-  end
-  if self.rest ~= "" then return take(self, #self.rest) end
+local function join(self)
+  if #self.more == 0 then return end
+  table.insert(self.more, 1, self.rest:sub(self.at))
+  self.rest, self.at, self.more = table.concat(self.more), 1, {}
 end
 
-local function read_all(self)
-  local parts = {}
-  repeat
-    parts[#parts + 1] = take(self, #self.rest)
-  until not fill(self)
-  return table.concat(parts)
+local function take(self, n)
+  join(self)
+  local out = self.rest:sub(self.at, self.at + n - 1)
+  self.at = self.at + #out
+  self.size = self.size - #out
+  return out
+end
+
+local function find_line(self)
+  join(self)
+  local at = self.rest:find("\n", self.at, true)
+  return at and at - self.at + 1
+end
+
+local function read_line(self, keep)
+  local length = find_line(self)
+  while not length do
+    local out = fill(self)
+    if not out then break end
+    length = out:find("\n", 1, true) and find_line(self)
+  end
+  if length then
+    local line = take(self, length)
+    return keep and line or line:sub(1, -2)
+  end
+  if self.size > 0 then return take(self, self.size) end
 end
 
 --- As a stream reads: the next chunk, `n` bytes, "l", "L" or "a".
@@ -100,13 +111,13 @@ end
 --- @param what? integer|"l"|"L"|"a"
 --- @return string? nil at the end
 function Reader:read(what)
-  if what == "a" then return read_all(self) end
   if what == "l" or what == "L" then return read_line(self, what == "L") end
-  local want = what == nil and 1 or what
-  if math.type(want) ~= "integer" then error("bad argument #1 to 'read' (invalid format)", 2) end
-  while #self.rest < want and fill(self) do end
-  if self.rest == "" then return want == 0 and not self.ended and "" or nil end
-  return take(self, what or #self.rest)
+  local want = what == "a" and math.huge or what or 1
+  if want ~= math.huge and math.type(want) ~= "integer" then error("bad argument #1 to 'read' (invalid format)", 2) end
+  while self.size < want and fill(self) do end
+  if what == "a" then return take(self, self.size) end
+  if self.size == 0 then return want == 0 and not self.ended and "" or nil end
+  return take(self, what or self.size)
 end
 
 --- Iterates over the chunks.
@@ -125,7 +136,7 @@ end
 
 --- Ends the filter and closes the stream below.
 function Reader:close()
-  self.ended, self.rest = true, ""
+  self.ended, self.rest, self.at, self.more, self.size = true, "", 1, {}, 0
   self.filter:close()
   self.source:close()
 end
@@ -138,7 +149,8 @@ Reader.__close = Reader.close
 --- @param options? {limit?: integer, raw?: boolean}
 --- @return rille.ZipReader
 function zip.reader(source, format, options)
-  return setmetatable({ source = source, filter = native.decompressor(format, options), rest = "" }, Reader)
+  local filter = native.decompressor(format, options)
+  return setmetatable({ source = source, filter = filter, rest = "", at = 1, more = {}, size = 0 }, Reader)
 end
 
 --- The plain side of a stream that is written compressed.
@@ -146,14 +158,21 @@ end
 local Writer = {}
 Writer.__index = Writer
 
+-- What a cancelled write to the stream below has not taken goes with the next one.
+local function send(self, out)
+  self.unsent = self.unsent .. out
+  if self.unsent == "" then return end
+  self.sink:write(self.unsent)
+  self.unsent = ""
+end
+
 --- Compresses strings and writes what is ready.
 --- @async
 --- @param ... string
 --- @return rille.ZipWriter self
 function Writer:write(...)
   for i = 1, select("#", ...) do
-    local out = self.filter:write((select(i, ...)))
-    if out ~= "" then self.sink:write(out) end
+    send(self, self.filter:write((select(i, ...))))
   end
   return self
 end
@@ -162,7 +181,7 @@ end
 --- @async
 --- @return rille.ZipWriter self
 function Writer:flush()
-  self.sink:write(self.filter:flush())
+  send(self, self.filter:flush())
   return self
 end
 
@@ -171,10 +190,12 @@ end
 --- @return rille.ZipWriter self
 function Writer:finish()
   if not self.finished then
+    local out = self.filter:finish()
     self.finished = true
-    self.sink:write(self.filter:finish())
     self.filter:close()
+    send(self, out)
   end
+  send(self, "")
   return self
 end
 
@@ -193,7 +214,7 @@ Writer.__close = Writer.close
 --- @param options? {level?: integer, raw?: boolean}
 --- @return rille.ZipWriter
 function zip.writer(sink, format, options)
-  return setmetatable({ sink = sink, filter = native.compressor(format, options) }, Writer)
+  return setmetatable({ sink = sink, filter = native.compressor(format, options), unsent = "" }, Writer)
 end
 
 return zip

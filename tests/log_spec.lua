@@ -30,6 +30,30 @@ describe("log", function()
     assert.matches('"first".*\n.*"last"', output)
   end)
 
+  it("writes every line of many when the program ends", function()
+    local output = run [[for i = 1, 6000 do log.info("line", { i = i, pad = ("x"):rep(100) }) end]]
+    assert.equal(6000, select(2, output:gsub("\n", "\n")))
+    assert.matches('"i":6000,', output)
+  end)
+
+  it("goes on after a stream that has failed once", function()
+    local output = run [[
+      local fails, got = true, {}
+      log.configure { format = "pretty", stream = { write = function(_, text)
+        if fails then error("disk full", 0) end
+        got[#got + 1] = text
+      end } }
+      log.info "first"
+      rille.sleep(0.001)
+      fails = false
+      log.info "second"
+      rille.sleep(0.001)
+      print("got: " .. table.concat(got))
+    ]]
+    assert.matches("rille: disk full", output, 1, true)
+    assert.matches("got: .*second", output)
+  end)
+
   it("keeps quiet below its level", function()
     assert.equal("", (run [[log.debug "no"]]))
     assert.matches("yes", (run [[log.level "debug" log.debug "yes"]]))

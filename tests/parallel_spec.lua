@@ -132,6 +132,17 @@ describe("rille.supervisor", function()
     assert.same({ 4, 1 }, { first, second })
   end)
 
+  it("is not silent when it is closed after it has given up", function()
+    local ok, err = pcall(rille.group, function()
+      local s <close> = supervisor.start { limit = 0, function() error("broken", 0) end }
+      assert.equal("one_for_one", s.strategy)
+      rille.sleep(0.01)
+    end)
+    assert.is_false(ok)
+    assert.equal("LIMIT", err.code)
+    assert.equal("broken", err.cause)
+  end)
+
   it("restarts all with one_for_all", function()
     local lives = { 0, 0 }
     supervisor.run {

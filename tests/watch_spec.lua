@@ -89,6 +89,25 @@ describe("rille.fs.watch", function()
     end
   end)
 
+  it("loses no event to a cancel that comes while it looks into a directory", function()
+    local dir <const>, _ <close> = fs.temp_dir()
+    local watch <close> = fs.watch(dir, { recursive = true })
+    fs.mkdir(dir .. "/a/b", { parents = true })
+    local first
+    rille.group(function(g)
+      watch.fs = { list = function(path)
+        g:cancel()
+        return fs.list(path)
+      end }
+      first = watch:next()
+    end)
+    watch.fs = fs
+    local made = { [first.path] = true, [watch:next().path] = true }
+    assert.same({ [dir .. "/a"] = true, [dir .. "/a/b"] = true }, made)
+    fs.write(dir .. "/a/b/c", "")
+    assert.equal(dir .. "/a/b/c", watch:next().path)
+  end)
+
   it("watches a single file, and ends when it is removed", function()
     local dir <const>, _ <close> = fs.temp_dir()
     local file, types = dir .. "/f", {}

@@ -209,6 +209,65 @@ describe("wrapped streams", function()
     assert.same({ "ab\n", "c\n" }, pieces(3))
   end)
 
+  it("lose nothing to a read that is cancelled", function()
+    local from = source_of(zip.gzip(samples[5]), 50)
+    local plain_read, scope = from.read, nil
+    function from:read()
+      local chunk = plain_read(self)
+      scope:cancel()
+      return chunk
+    end
+    local r = zip.reader(from, "gzip")
+    local parts, ended = {}, false
+    repeat
+      rille.group(function(g)
+        scope = g
+        local part = r:read(1000)
+        parts[#parts + 1], ended = part, part == nil
+      end)
+    until ended
+    assert.is_true(table.concat(parts) == samples[5])
+  end)
+
+  it("keep what a cancelled read of all has got", function()
+    local from = source_of(zip.gzip(samples[5]), 50)
+    local plain_read, scope = from.read, nil
+    function from:read()
+      rille.yield()
+      if scope then scope:cancel() end
+      return plain_read(self)
+    end
+    local r = zip.reader(from, "gzip")
+    local got = rille.group(function(g)
+      scope = g
+      return r:read "a"
+    end)
+    scope = nil
+    assert.is_nil(got)
+    assert.is_true(r:read "a" == samples[5])
+  end)
+
+  it("write with the next call what a cancelled one has not", function()
+    local out, scope = sink(), nil
+    local plain_write = out.write
+    function out:write(data)
+      if scope then scope:cancel() end
+      rille.yield()
+      plain_write(self, data)
+    end
+    local w = zip.writer(out, "gzip")
+    for _, call in ipairs { "flush", "finish" } do
+      w:write "text "
+      rille.group(function(g)
+        scope = g
+        w[call](w)
+      end)
+      scope = nil
+    end
+    w:close()
+    assert.equal("text text ", zip.gunzip(table.concat(out.parts)))
+  end)
+
   it("tell what is cut", function()
     local packed = zip.gzip(samples[5])
     local from = source_of(packed:sub(1, -5), 1000)

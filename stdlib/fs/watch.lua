@@ -2,6 +2,7 @@
 local native = require "rille.native.fswatch"
 local options = require "rille.options"
 local path = require "rille.path"
+local shield = require("rille.native.scope").shield
 
 local watch = {}
 
@@ -189,7 +190,7 @@ function Watch:next()
     if not got[1] then
       return nil
     end
-    local found = translate(self, table.unpack(got, 1, 4))
+    local found = shield(translate, self, table.unpack(got, 1, 4)) -- it may have to look into a directory
     if found then
       table.insert(self.queue, 1, found)
     end
