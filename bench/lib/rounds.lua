@@ -57,6 +57,8 @@ end
 
 local function wanted(peer, work, options)
   if work.peers and not work.peers[peer.name] then return false end
+  local package = work.packages and work.packages[peer.name]
+  if package and not peers.succeeds(package) then return false end
   return peer.name == "rille" or not options.peers or options.peers[peer.name]
 end
 

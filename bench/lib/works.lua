@@ -3,6 +3,7 @@
 --   full     arguments of a run with --full
 --   counted  the count of operations for instruction counts, or nil: under valgrind, n against 2n
 --   needs    a shell command without whose success the work is left out
+--   packages shell commands without whose success a peer is
 --   tool     what loads the server, if it is not bench/tools/load.c; `peers`, `rounds` and `seconds` narrow a long work down
 --   metrics  key, unit, and `more` where more is better
 --   reach    targets: metric, at_most or at_least, a number; `times` multiplies it by that peer's (or work's) figure; with
@@ -59,6 +60,9 @@ local function hello_reach()
     { metric = "cpu_us", at_most = 0.333, times = "node", floor = "c" },
   }
 end
+
+local websocket_packages = { node = "test -d /usr/share/nodejs/ws" }
+local file_servers = { rille = true, go = true, node = true, nginx = true }
 
 return {
   {
@@ -256,6 +260,34 @@ return {
   {
     group = "http", name = "json_api", program = "json", server = true, args = { 64, 1, "http_json" },
     metrics = load_metrics(), reach = { { metric = "cpu_us", at_most = 1, times = "node" } },
+  },
+  {
+    group = "http", name = "websocket", server = true, args = { 64, 1, "websocket" }, metrics = load_metrics(),
+    packages = websocket_packages,
+    reach = { { metric = "cpu_us", at_most = 0.9, times = "node" }, { metric = "cpu_us", at_most = 1.5, times = "c" } },
+  },
+  {
+    group = "http", name = "websocket_16", program = "websocket", server = true, args = { 64, 16, "websocket" },
+    metrics = load_metrics(), packages = websocket_packages, reach = { { metric = "cpu_us", at_most = 0.5, times = "node" } },
+  },
+  {
+    group = "http", name = "file", server = true, args = { 64, 1, "http:/small.txt" }, metrics = load_metrics(),
+    setup = "bench/http/file/files.lua", peers = file_servers, reach = { { metric = "cpu_us", at_most = 0.5, times = "node" } },
+  },
+  {
+    group = "http", name = "file_1m", program = "file", server = true, args = { 64, 1, "http:/large.txt" },
+    metrics = load_metrics(), setup = "bench/http/file/files.lua", peers = file_servers, only_full = true,
+    reach = { { metric = "cpu_us", at_most = 1.25, times = "nginx" } },
+  },
+  {
+    group = "http", name = "client", args = { 20000 }, setup = "bench/http/client/server.lua", slow = { node = 0.5 }, only_full = true,
+    metrics = { { key = "per_s", unit = "/s", more = true }, { key = "cpu_us", unit = "us cpu" } },
+    reach = { { metric = "cpu_us", at_most = 0.5, times = "node" } },
+  },
+  {
+    group = "http", name = "h2", server = true, args = { 8, 32, "h2load" }, needs = "command -v h2load", only_full = true,
+    setup = "bench/io/tls/certificate.lua", peers = file_servers, metrics = load_metrics(),
+    reach = { { metric = "cpu_us", at_most = 1, times = "nginx" } },
   },
   {
     group = "http", name = "hello_idle", program = "hello", server = true, args = { 2000, 1, "idle_http" },

@@ -1,7 +1,8 @@
-// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|http_both|http_json|wrk|idle|idle_http
-// SECONDS COMMAND... Starts COMMAND, reads the port it prints, and keeps IN_FLIGHT messages under
-// way on each connection: SIZE bytes that come back, or HTTP requests, whose answers are all as
-// long as the first; with wrk, that program sends them. Prints requests a second, and the server's
+// Loads a server: load CONNECTIONS IN_FLIGHT SIZE|http|http:PATH|http_both|http_json|websocket|wrk|
+// h2load|idle|idle_http SECONDS COMMAND... Starts COMMAND, reads the port it prints, and keeps
+// IN_FLIGHT messages under way on each connection: SIZE bytes that come back, WebSocket's texts of
+// 32 bytes that do, or HTTP requests, whose answers are all as long as the first; with wrk, and
+// h2load over TLS, those programs send them. Prints requests a second, and the server's
 // processor time for each. Server and load get a processor each. With idle nothing is sent, with
 // idle_http one request: prints how much the server grew for each connection.
 #include "bench/tools/server.h"
@@ -21,6 +22,7 @@ static size_t answer_size;  // of what comes back for it
 static char *payload;
 static size_t payload_size;
 static unsigned long done;
+static bool websocket;
 
 static void send_owed(int epoll, conn *c) {
   while (c->owed > 0) {
@@ -72,7 +74,7 @@ static const char json_request[] =
 
 // The length of the answer to one request.
 static size_t read_answer(int fd) {
-  char text[65536];
+  static char text[2 << 20];
   size_t length = 0;
   fcntl(fd, F_SETFL, 0);
   if (write(fd, request, strlen(request)) < 0) die("write: %s", strerror(errno));
@@ -89,16 +91,49 @@ static size_t read_answer(int fd) {
   }
 }
 
-static bool prepare(const char *kind, size_t in_flight) {
-  bool http = strncmp(kind, "http", 4) == 0;
+static const char handshake[] =
+    "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+// A text of 32 bytes, masked with 1, 2, 3, 4; it comes back without the mask.
+static const char text_frame[] = "\x81\xa0\1\2\3\4yz{|yz{|yz{|yz{|yz{|yz{|yz{|yz{|";
+
+static void shake_hands(int fd) {
+  char text[4096];
+  size_t length = 0;
+  int flags = fcntl(fd, F_GETFL);
+  fcntl(fd, F_SETFL, 0);
+  if (write(fd, handshake, strlen(handshake)) < 0) die("write: %s", strerror(errno));
+  do {
+    ssize_t n = read(fd, text + length, sizeof text - 1 - length);
+    if (n <= 0) die("no handshake");
+    length += (size_t)n;
+    text[length] = 0;
+  } while (!strstr(text, "\r\n\r\n"));
+  if (strncmp(text, "HTTP/1.1 101", 12) != 0) die("no handshake: %s", text);
+  fcntl(fd, F_SETFL, flags);
+}
+
+// "http:PATH" asks for that.
+static void choose_request(const char *kind) {
+  static char text[300];
   if (strcmp(kind, "http_json") == 0) request = json_request;
-  size = http ? strlen(request) : (size_t)atoi(kind);
-  answer_size = size;
+  if (strncmp(kind, "http:", 5) != 0) return;
+  snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", kind + 5);
+  request = text;
+}
+
+static bool prepare(const char *kind, size_t in_flight) {
+  const char *message = NULL;
+  choose_request(kind);
+  if (strncmp(kind, "http", 4) == 0) message = request;
+  if (websocket) message = text_frame;
+  size = message ? strlen(message) : (size_t)atoi(kind);
+  answer_size = websocket ? size - 4 : size;
   payload_size = in_flight * size;
   payload = malloc(payload_size);
   if (!size || !payload) return false;
   memset(payload, 'x', payload_size);
-  for (size_t i = 0; http && i < in_flight; i++) memcpy(payload + i * size, request, size);
+  for (size_t i = 0; message && i < in_flight; i++) memcpy(payload + i * size, message, size);
   return true;
 }
 
@@ -118,29 +153,54 @@ static void measure_idle(int port, int count, bool http) {
   printf("bytes %.1f\n", (server_memory() - before) / count);
 }
 
-// Lets wrk send the requests.
-static void measure_wrk(int port, int count, double seconds) {
-  char command[200], line[200];
+// Runs a program that sends requests and tells of them; what its lines say is read by `understand`.
+static void measure_by(int port, const char *command,
+                       void (*understand)(const char *line, double *rps, unsigned long *requests,
+                                          unsigned long *errors)) {
+  char line[300];
   double rps = 0;
-  close(connect_to(port));  // it listens
-  snprintf(command, sizeof command, "wrk -t1 -c%d -d%d http://127.0.0.1:%d/", count,
-           seconds < 1 ? 1 : (int)seconds, port);
-  double cpu = server_cpu();
-  FILE *wrk = popen(command, "r");
   unsigned long requests = 0, errors = 0;
-  while (wrk && fgets(line, sizeof line, wrk)) {
-    (void)sscanf(line, " %lu requests in", &requests);
-    (void)sscanf(line, " Non-2xx or 3xx responses: %lu", &errors);
-    (void)sscanf(line, "Requests/sec: %lf", &rps);
-  }
-  if (!wrk || pclose(wrk) != 0 || requests == 0) die("wrk failed");
+  close(connect_to(port));  // it listens
+  double cpu = server_cpu();
+  FILE *program = popen(command, "r");
+  while (program && fgets(line, sizeof line, program)) understand(line, &rps, &requests, &errors);
+  if (!program || pclose(program) != 0 || requests == 0) die("failed: %s", command);
   if (errors) die("%lu answers were errors", errors);
   printf("rps %.1f cpu_us %.4f\n", rps, (server_cpu() - cpu) / (double)requests * 1e6);
+}
+
+static void of_wrk(const char *line, double *rps, unsigned long *requests, unsigned long *errors) {
+  (void)sscanf(line, " %lu requests in", requests);
+  (void)sscanf(line, " Non-2xx or 3xx responses: %lu", errors);
+  (void)sscanf(line, "Requests/sec: %lf", rps);
+}
+
+static void of_h2load(const char *line, double *rps, unsigned long *requests,
+                      unsigned long *errors) {
+  unsigned long other = 0;
+  (void)sscanf(line, "finished in %*[^,], %lf req/s", rps);
+  if (sscanf(line, "status codes: %lu 2xx, %lu 3xx, %lu", requests, &other, errors) == 3)
+    *errors += other;
+}
+
+static void measure_program(const char *kind, int port, int count, size_t in_flight,
+                            double seconds) {
+  char command[200];
+  int whole = seconds < 1 ? 1 : (int)seconds;
+  if (strcmp(kind, "wrk") == 0) {
+    snprintf(command, sizeof command, "wrk -t1 -c%d -d%d http://127.0.0.1:%d/", count, whole, port);
+    measure_by(port, command, of_wrk);
+  } else {
+    snprintf(command, sizeof command, "h2load -c%d -m%zu -D%d https://127.0.0.1:%d/ 2>&1", count,
+             in_flight, whole, port);
+    measure_by(port, command, of_h2load);
+  }
 }
 
 static void open_connections(int epoll, conn *conns, int count, int port, size_t in_flight) {
   for (int i = 0; i < count; i++) {
     conns[i].fd = connect_to(port);
+    if (websocket) shake_hands(conns[i].fd);
     conns[i].owed = in_flight * size;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = &conns[i]};
     epoll_ctl(epoll, EPOLL_CTL_ADD, conns[i].fd, &event);
@@ -171,18 +231,20 @@ int main(int argc, char **argv) {
   if (argc < 6) return 2;
   int count = atoi(argv[1]);
   size_t in_flight = (size_t)atoi(argv[2]);
-  bool wrk = strcmp(argv[3], "wrk") == 0, idle = strncmp(argv[3], "idle", 4) == 0;
+  bool program = strcmp(argv[3], "wrk") == 0 || strcmp(argv[3], "h2load") == 0;
+  bool idle = strncmp(argv[3], "idle", 4) == 0;
   bool http = strstr(argv[3], "http") != NULL;
+  websocket = strcmp(argv[3], "websocket") == 0;
   if (count < 1 || count > MAX_CONNECTIONS || !in_flight) return 2;
-  if (!idle && !wrk && !prepare(argv[3], in_flight)) return 2;
+  if (!idle && !program && !prepare(argv[3], in_flight)) return 2;
   shared = strcmp(argv[3], "http_both") == 0;
   signal(SIGPIPE, SIG_IGN);
   int port = start_server(argv + 5);
   pin(1);
   if (idle) {
     measure_idle(port, count, http);
-  } else if (wrk) {
-    measure_wrk(port, count, atof(argv[4]));
+  } else if (program) {
+    measure_program(argv[3], port, count, in_flight, atof(argv[4]));
   } else {
     measure_load(port, count, in_flight, atof(argv[4]), http);
   }
