@@ -227,7 +227,7 @@ local function next_in_walk(walk)
     if name then
       local file = path.join(level.dir, name)
       if kind == "directory" and #walk < walk.max_depth then
-        local entries = try_open(file)
+        local entries = shield(try_open, file) -- else a cancellation would drop the name
         if entries then
           walk[#walk + 1] = { entries = entries, dir = file }
         end

@@ -244,6 +244,23 @@ describe("a worker that is a process", function()
     assert.equal("done", w:join())
   end)
 
+  -- The runner looks for tasks and handles that are left.
+  it("leaves nothing behind when it is not started after all", function()
+    local tasks = #rille.tasks()
+    assert.equal("args[1]: a C function cannot be sent",
+      refused(worker.spawn, { function() end, print, process = true }).message)
+    for i = 0, 9 do
+      rille.move_on_after(i * 0.002, function()
+        worker.spawn { function() end, process = true }:join()
+      end)
+    end
+    for _ = 1, 2000 do
+      if #rille.tasks() == tasks then break end
+      rille.sleep(0.001)
+    end
+    assert.equal(tasks, #rille.tasks())
+  end)
+
   it("tells how it ended", function()
     local ends = {
       ["os.exit%(4%)"] = function() os.exit(4) end,

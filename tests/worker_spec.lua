@@ -159,6 +159,32 @@ describe("worker:call", function()
     w:join()
   end)
 
+  for kind, process_too in pairs { thread = false, process = true } do
+    it("leaves nothing in a worker that is a " .. kind .. " when its caller leaves, or cannot send", function()
+      local w <close> = worker.spawn { function()
+        local task = require "rille"
+        return {
+          sleep = task.sleep,
+          memory = function()
+            collectgarbage()
+            return collectgarbage "count"
+          end,
+        }
+      end, process = process_too }
+      local function round()
+        for _ = 1, 500 do
+          rille.move_on_after(0, w.call, w, "sleep", 100)
+          rille.move_on_after(0.00001, w.call, w, "sleep", 100)
+          refused(w.call, w, "sleep", print)
+        end
+        return w:call "memory"
+      end
+      local before = round()
+      assert.truthy(round() - before < 50)
+      if process_too then assert.is_nil(next(w.transport.waiting)) end
+    end)
+  end
+
   it("is told when the function's own task is cancelled", function()
     local w <close> = service()
     local err = refused(w.call, w, "give_up")

@@ -46,6 +46,7 @@ local function serve(calls, answer, functions)
         running[number] = group:spawn(run, number, name, ...)
       elseif running[number] then
         running[number]:cancel("the caller has left")
+        running[number] = nil
       end
       return true
     end

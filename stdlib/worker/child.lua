@@ -44,6 +44,7 @@ return function(path)
   local inbox = rille.channel(UNREAD)
   local outbox = { send = function(_, value) write("send", value) end }
   local first = frames.read(conn)
+  if not first then os.exit(1) end
   rille.detach(listen, conn, calls, inbox)
   local ended = table.pack(xpcall(boot, on_error, calls, inbox, outbox, answer, table.unpack(first, 2, first.n)))
   if ended[1] then

@@ -6,6 +6,7 @@ local process = require "rille.process"
 local permit = require "rille.native.permit"
 local program = require "rille.native.program"
 local make_error = require("rille.native.task").error
+local guard = require("rille.options").guard
 local frames = require "rille.worker.frames"
 
 local PROGRAM = "/proc/self/exe"
@@ -27,9 +28,9 @@ end
 -- Of what follows a call's number and name, the first is args[1]; a worker's function is args[0].
 local FIRST = { start = -2, post = -2, send = 0 }
 
-local function post(self, kind, ...)
-  self.queue:send(frames.pack(FIRST[kind] or 1, kind, ...))
-end
+local function frame(kind, ...) return frames.pack(FIRST[kind] or 1, kind, ...) end
+
+local function post(self, kind, ...) self.queue:send(frame(kind, ...)) end
 
 local function take(self, outbox, kind, ...)
   if kind == "answer" then
@@ -83,10 +84,11 @@ end
 function Transport:call(_, pending, name, ...)
   local number = self.last + 1
   self.last = number
-  local answer = rille.future()
+  local request, answer = frame("post", number, name, ...), rille.future()
   self.waiting[number] = answer
+  local _ <close> = guard(function() self.waiting[number] = nil end)
   pending.number = number
-  post(self, "post", number, name, ...)
+  self.queue:send(request)
   local results = answer:await()
   return table.unpack(results, 1, results.n)
 end
@@ -119,11 +121,12 @@ local function start(options)
   local listener <close> = net.listen { path = path }
   local line = command(options, path)
   line.stdin, line.stdout, line.stderr = "null", "inherit", "inherit"
-  local child = process.spawn(line)
-  local ok, conn = pcall(connect, listener, child)
-  if ok then return child, conn end
-  child:close()
-  error(conn, 0)
+  local child, conn = process.spawn(line), nil
+  local _ <close> = guard(function()
+    if not conn then child:close() end
+  end)
+  conn = connect(listener, child)
+  return child, conn
 end
 
 -- What stands for the channels of a worker that is a thread.
@@ -139,6 +142,7 @@ return function(worker, options, ...)
   if type(options[1]) == "function" and not permit.permitted "native" then
     error(make_error("DENIED", "a function travels to a process as bytecode: it needs --allow-native, a module does not"), 0)
   end
+  local first = frame("start", { path = package.path, cpath = package.cpath }, options[1], ...) -- raises what cannot travel
   local child, conn = start(options)
   local self = setmetatable({ child = child, conn = conn, waiting = {}, last = 0, stops = 0, over = rille.future(),
     queue = rille.channel(INBOX) }, Transport)
@@ -147,6 +151,6 @@ return function(worker, options, ...)
   worker.pid = child.pid
   rille.detach(sender, conn, self.queue)
   rille.detach(listen, self, worker.outbox)
-  post(self, "start", { path = package.path, cpath = package.cpath }, options[1], ...)
+  self.queue:try_send(first)
   return self
 end
