@@ -86,6 +86,60 @@ describe("a WebSocket", function()
     assert.error_matches(function() ws:send "late" end, "closed")
   end)
 
+  it("that is closed while a task receives ends for both with what the peer answers", function()
+    local seen = {}
+    local server <close> = serve(function(ws)
+      echo(ws)
+      seen.server = { ws.close_code, ws.close_reason }
+    end)
+    local ws <close> = connect(server)
+    rille.group(function(g)
+      g:spawn(function()
+        echo(ws)
+        seen.reader = ws.close_code
+      end)
+      for _ = 1, 2 do
+        g:spawn(function()
+          rille.yield()
+          ws:close(4001, "enough")
+          seen[#seen + 1] = ws.close_code
+        end)
+      end
+    end)
+    server:stop()
+    assert.same({ 4001, 4001, reader = 4001, server = { 4001, "enough" } }, seen)
+  end)
+
+  it("tells the peer how it was left", function()
+    for code, leave in pairs {
+      [1000] = function() end,
+      [1001] = function() rille.current():cancel(); rille.sleep(1) end,
+      [1011] = function() error "lost" end,
+    } do
+      local server <close> = http.serve { port = 0, on_error = function() end, handler = function(request)
+        local _ <close> = http.websocket(request)
+        leave()
+      end }
+      local ws <close> = connect(server)
+      assert.is_nil(ws:recv())
+      assert.equal(code, ws.close_code)
+    end
+  end)
+
+  it("whose send was cancelled half way sends no more, and waits for no answer", function()
+    local go = rille.event()
+    local server <close> = serve(function(ws)
+      go:wait()
+      ws:recv()
+    end)
+    local ws = connect(server, { deflate = false })
+    assert.is_false((rille.move_on_after(0.05, ws.send, ws, ("x"):rep(50000000))))
+    local ok, err = pcall(ws.send, ws, "y")
+    assert.same({ false, "BROKEN" }, { ok, err.code })
+    assert.is_true((rille.move_on_after(3, ws.close, ws)))
+    go:set()
+  end)
+
   it("whose peer just goes ends with 1006", function()
     local code
     local over = rille.event()
@@ -257,6 +311,17 @@ describe("a handshake", function()
     local conn <close>, head = raw(server)
     assert.matches("Sec%-WebSocket%-Accept: s3pPLMBiTxaQ9kYGzzhZRbK%+xOo=", head)
     conn:close()
+  end)
+
+  it("that would say more than it should is refused before it is sent", function()
+    for _, options in ipairs {
+      { protocols = { "a\r\nX: y" } }, { protocols = { "" } }, { headers = { A = "b\r\nX: y" } }, { headers = { ["A B"] = "c" } },
+      { headers = { A = {} } },
+    } do
+      local ok, err = pcall(http.ws_connect, "ws://127.0.0.1:1/", options) -- where nobody listens
+      assert.is_false(ok)
+      assert.equal("string", type(err))
+    end
   end)
 
   it("that a server refuses raises EPROTO", function()

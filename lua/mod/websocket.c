@@ -30,9 +30,11 @@ static int ws_receive(lua_State *L);
 static int ws_send(lua_State *L);
 static int ws_try_send(lua_State *L);
 static int ws_status(lua_State *L);
+static int ws_receives(lua_State *L);
+static int ws_cut(lua_State *L);
 static const luaL_Reg methods[] = {
-    {"receive", ws_receive}, {"send", ws_send}, {"try_send", ws_try_send},
-    {"status", ws_status},   {"__gc", ws_gc},   {NULL, NULL},
+    {"receive", ws_receive},   {"send", ws_send}, {"try_send", ws_try_send}, {"status", ws_status},
+    {"receives", ws_receives}, {"cut", ws_cut},   {"__gc", ws_gc},           {NULL, NULL},
 };
 static const rl_class websocket_class = {"rille.http.native.WebSocket", sizeof(websocket), methods};
 
@@ -40,6 +42,9 @@ static websocket *check_ws(lua_State *L) { return rl_check_object(L, 1, &websock
 
 // Masks are not to be foreseen by who chooses the payload.
 static void new_mask(uint8_t mask[4]) { uv_random(NULL, NULL, mask, 4, 0, NULL); }
+
+// A send was cancelled in the middle of a frame: nothing can follow it.
+static bool is_cut(const websocket *w) { return w->sending && !rl_stream_writing(w->stream); }
 
 // Control frames.
 
@@ -271,8 +276,8 @@ static int send_start(lua_State *L, int status, lua_KContext opcode) {
   size_t len;
   websocket *w = lua_touserdata(L, S_WS);
   const char *data = lua_tolstring(L, S_DATA, &len);
-  if (w->sending || rl_stream_writing(w->stream))
-    return rl_raise_op(L, "EBUSY", "send", "another task sends");
+  if (rl_stream_writing(w->stream)) return rl_raise_op(L, "EBUSY", "send", "another task sends");
+  if (is_cut(w)) return rl_raise_op(L, "BROKEN", "send", "a send was cancelled half way");
   flush_replies(w);
   if (rl_buf_len(&w->replies)) {  // they go first
     lua_pushlstring(L, rl_buf_head(&w->replies), rl_buf_len(&w->replies));
@@ -343,6 +348,18 @@ static int ws_status(lua_State *L) {
   lua_pushinteger(L, w->code);
   lua_pushlstring(L, w->reason, w->reason_len);
   return 2;
+}
+
+// receives(): a task does.
+static int ws_receives(lua_State *L) {
+  lua_pushboolean(L, rl_stream_reading(check_ws(L)->stream));
+  return 1;
+}
+
+// cut(): a send was cancelled in the middle of a frame.
+static int ws_cut(lua_State *L) {
+  lua_pushboolean(L, is_cut(check_ws(L)));
+  return 1;
 }
 
 static int ws_gc(lua_State *L) {

@@ -29,6 +29,7 @@ local function open(stream, is_server, deflate, options, bits)
   local limit = options.limit or LIMIT
   return setmetatable({
     _stream = stream, _deflate = deflate or false, _bits = bits, _limit = limit, _lock = rille.lock(), _turns = 0, _over = false,
+    _done = false,
     _native = native.open(stream, is_server, deflate ~= nil, limit, options.ping or PING),
   }, WebSocket)
 end
@@ -39,6 +40,7 @@ function WebSocket:_ended()
   local code, reason = self._native:status()
   self.close_code, self.close_reason = self._code or code or 1006, reason
   self._stream:close()
+  if self._done then self._done:set() end
 end
 
 function WebSocket:_fail(code)
@@ -55,6 +57,10 @@ end
 --- @raise EBUSY another task receives
 function WebSocket:recv()
   if self._over then return nil end
+  if self._done and self._native:receives() then -- who closes waits for the answer
+    self._done:wait()
+    return nil
+  end
   local data, kind, compressed = self._native:receive()
   if data == nil then
     self:_ended()
@@ -98,7 +104,8 @@ function WebSocket:ping(data)
   self._native:send(PING_FRAME, data or "", false)
 end
 
---- Closes: says so, waits up to 5 s for the peer to agree, and closes the stream.
+--- Closes: says so, waits up to 5 s for the peer to agree, and closes the stream. A WebSocket that is left by its `<close>`
+--- says 1000, 1001 when cancelled, 1011 with an error.
 --- @async
 --- @param code integer? 1000
 --- @param reason string? at most 123 bytes
@@ -108,13 +115,19 @@ function WebSocket:close(code, reason)
   if not native.is_close_code(code) then error(("%s is no close code"):format(tostring(code)), 2) end
   if #reason > 123 then error("the reason is longer than 123 bytes", 2) end
   local _ended <close> = setmetatable({}, { __close = function() self:_ended() end })
+  if self._native:cut() then return end
+  self._done = self._done or rille.event()
   self._native:send(CLOSE, reason, code)
   rille.move_on_after(CLOSE_TIME, function()
+    if self._native:receives() then return self._done:wait() end -- that task gets the answer
     while pcall(self._native.receive, self._native) and not self._native:status() do end
   end)
 end
 
-function WebSocket:__close() self:close() end
+function WebSocket:__close(err)
+  local cancelled = type(err) == "table" and rawget(err, "code") == "CANCELLED"
+  self:close(err == nil and 1000 or cancelled and 1001 or 1011)
+end
 
 --- Iterates over the messages.
 function WebSocket:messages()
@@ -201,6 +214,21 @@ local function parse(url)
   return scheme == "wss", host, tonumber(port) or (scheme == "wss" and 443 or 80), target, authority
 end
 
+local TOKEN = "^[!#$%%&'*+%-.^_`|~%w]+$"
+
+local function check_handshake(options)
+  for _, name in ipairs(options.protocols or {}) do
+    if type(name) ~= "string" or not name:find(TOKEN) then error(("'%s' is no protocol"):format(tostring(name)), 3) end
+  end
+  for name, value in pairs(options.headers or {}) do
+    if type(name) ~= "string" or not name:find(TOKEN) then error(("'%s' is no header name"):format(tostring(name)), 3) end
+    if type(value) ~= "string" and type(value) ~= "number" then
+      error(("header '%s': string expected, got %s"):format(name, type(value)), 3)
+    end
+    if tostring(value):find "[^\t%C]" then error(("header '%s' holds a control character"):format(name), 3) end
+  end
+end
+
 local function handshake(stream, target, authority, options)
   local key = native.key()
   local deflate = options.deflate ~= false and deflate_module() or nil
@@ -210,12 +238,7 @@ local function handshake(stream, target, authority, options)
   }
   if deflate then lines[#lines + 1] = "Sec-WebSocket-Extensions: " .. extension.OFFER end
   if options.protocols then lines[#lines + 1] = "Sec-WebSocket-Protocol: " .. table.concat(options.protocols, ", ") end
-  for name, value in pairs(options.headers or {}) do
-    if not name:find "^[!#$%%&'*+%-.^_`|~%w]+$" or tostring(value):find "%c" then
-      error(("header '%s' holds a control character"):format(name), 3)
-    end
-    lines[#lines + 1] = name .. ": " .. tostring(value)
-  end
+  for name, value in pairs(options.headers or {}) do lines[#lines + 1] = name .. ": " .. value end
   stream:write(table.concat(lines, "\r\n"), "\r\n\r\n")
   local head = stream:read_until("\r\n\r\n", { limit = 32768 })
   local fields = {}
@@ -250,6 +273,7 @@ function websocket.ws_connect(url, options)
   check(options, client_known, "http.ws_connect")
   options = options or {}
   local secure, host, port, target, authority = parse(url)
+  check_handshake(options)
   return rille.timeout(options.timeout or 30, function()
     local tls = secure and (options.tls or true) or nil
     local stream = require("rille.net").connect(host, port, { tls = tls })
