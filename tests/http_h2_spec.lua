@@ -139,6 +139,39 @@ describe("HTTP/2", function()
     assert.equal("x", fetch(server, "/").body)
   end)
 
+  it("loses no other request to a handler whose cleanup fails when its client gives up", function()
+    local go, errors = rille.event(), {}
+    local server <close> = serve(function(r)
+      if r.path == "/other" then
+        go:wait()
+        rille.sleep(0.02) -- what the failure ends has ended
+        return "other"
+      end
+      local _ <close> = setmetatable({}, { __close = function()
+        go:set()
+        error "cleanup"
+      end })
+      rille.sleep(60)
+    end, { on_error = function(err) errors[#errors + 1] = tostring(err) end })
+    -- Two requests, then RST_STREAM of the first.
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    local function frame(kind, flags, id, payload) return string.pack(">I3BBI4", #payload, kind, flags, id) .. payload end
+    local function head(path) return "\x82\x86\x04" .. string.char(#path) .. path .. "\x41\x01a" end
+    conn:write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ""), frame(1, 5, 1, head "/bad"), frame(1, 5, 3, head "/other"),
+      frame(6, 0, 0, "12345678"))
+    local function next_frame()
+      local size, kind, _, id = string.unpack(">I3BBI4", conn:read(9))
+      return kind, id, size > 0 and conn:read(size) or ""
+    end
+    repeat local kind = next_frame() until kind == 6 -- both have begun
+    conn:write(frame(3, 0, 1, "\0\0\0\8"))
+    local kind, id, payload
+    repeat kind, id, payload = next_frame() until kind == 0
+    assert.same({ 3, "other" }, { id, payload })
+    assert.equal(1, #errors)
+    assert.matches("cleanup", errors[1])
+  end)
+
   it("is counted", function()
     local server <close> = serve(function(r) return { status = tonumber(r.path:sub(2)) } end)
     for _, status in ipairs { 200, 204, 404, 503 } do fetch(server, "/" .. status) end

@@ -659,6 +659,40 @@ describe("workers", function()
   end)
 end)
 
+describe("a server", function()
+  local function leave(server)
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "GET /bad HTTP/1.1\r\nHost: a\r\n\r\n"
+    conn:shutdown()
+    pcall(conn.read, conn)
+  end
+
+  for name, bad in pairs {
+    ["a deadline that a handler left open"] = function()
+      rille.deadline(0.002)
+      rille.sleep(0.01)
+    end,
+    ["cleanup that fails when the client has gone"] = function()
+      local _ <close> = setmetatable({}, { __close = function() error "cleanup" end })
+      rille.sleep(60)
+    end,
+    ["cleanup that fails in a handler that cancels itself"] = function()
+      local _ <close> = setmetatable({}, { __close = function() error "cleanup" end })
+      rille.current():cancel()
+      rille.sleep(60)
+    end,
+  } do
+    for _, room in ipairs { false, 2 } do
+      it("outlives " .. name .. (room and ", each connection with its own task" or ""), function()
+        local server <close> = serve(function(r) return r.path == "/bad" and bad() or "well" end,
+          { limits = { gone_time = 0.01 }, max_connections = room or nil })
+        for _ = 1, 5 do leave(server) end
+        assert.matches("well$", get(server, "/"))
+      end)
+    end
+  end
+end)
+
 describe("a client that stops reading", function()
   it("is nobody's error", function()
     local told = 0
@@ -690,5 +724,29 @@ describe("a server with room for two", function()
     first:close()
     assert.matches("served$", third:await())
     second:close()
+  end)
+
+  it("gets it back from clients that go in the middle", function()
+    local server <close> = serve(function(r) return r.path == "/wait" and rille.event():wait() or "served" end,
+      { max_connections = 2, limits = { gone_time = 0.01 } })
+    for _ = 1, 5 do
+      local conn <close> = net.connect("127.0.0.1", server.port)
+      conn:write "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n"
+      conn:shutdown()
+      pcall(conn.read, conn)
+    end
+    assert.matches("served$", get(server, "/"))
+  end)
+
+  it("ends in its grace period also when it is full", function()
+    local began = rille.event()
+    local server = serve(function()
+      began:set()
+      rille.sleep(60)
+    end, { max_connections = 1, grace = 0.02 })
+    local conn <close> = net.connect("127.0.0.1", server.port)
+    conn:write "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    began:wait()
+    rille.timeout(5, server.stop, server)
   end)
 end)

@@ -319,9 +319,20 @@ static int step(lua_State *L, rl_http_box *b) {
 
 // Workers.
 
+static void ended(rl_ltask *t, lua_State *co, int count, rl_ended how) {
+  (void)t, (void)count;
+  if (how == RL_ENDED_FAILED) report(co);
+}
+
+static const rl_child_kind served_kind = {.ended = ended};
+
+void rl_http_spawn(lua_State *L) {
+  rl_spawn(L, rl_task_home(rl_current(L)), 0, RL_MODE_CHILD)->child = &served_kind;
+}
+
 void rl_http_hire(lua_State *L, int index, rl_http_server *server) {
   lua_getiuservalue(L, index, RL_HTTP_WORK);
-  rl_spawn(L, rl_task_home(rl_current(L)), 0, RL_MODE_SPAWN);
+  rl_http_spawn(L);
   server->spare++;
 }
 
@@ -339,6 +350,7 @@ static bool take(lua_State *L, rl_http_seat *seat) {
   rl_http_conn *c = rl_container_of(rl_list_pop(&server->ready), rl_http_conn, turn);
   seat->at = rl_container_of(c, rl_http_box, conn);
   c->task = rl_current(L);
+  c->scope = seat->scope;
   set_spare(seat, false);
   if (!rl_list_empty(&server->ready)) rl_http_server_call(server);
   return true;

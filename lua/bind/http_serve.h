@@ -21,12 +21,12 @@ typedef struct rl_http_box {
 typedef struct rl_http_seat {
   rl_box box;
   rl_http_server *server;
-  rl_http_box *at;        // what it serves, or NULL
-  bool own;               // it came for one connection
-  bool spare;             // it is counted among the server's
-  uint64_t began;         // ns: when this run of the worker did
-  int vars;               // the task's when it came,
-  const rl_scope *scope;  // as is this
+  rl_http_box *at;  // what it serves, or NULL
+  bool own;         // it came for one connection
+  bool spare;       // it is counted among the server's
+  uint64_t began;   // ns: when this run of the worker did
+  int vars;         // the task's when it came,
+  rl_scope *scope;  // as is this
 } rl_http_seat;
 
 // User values of a server.
@@ -36,6 +36,10 @@ enum { RL_HTTP_HANDLER = 1, RL_HTTP_ON_ERROR, RL_HTTP_WORK };
 rl_http_box *rl_http_box_new(rl_http_server *server, rl_stream *stream,
                              const rl_http_owner_kind *kind, int *err);
 void rl_http_box_free(rl_http_box *b, bool close);
+// The function at the top becomes a task beside the current one; pops it. Should the task fail,
+// what handlers have left in it included, that is reported, and is not its scope's: others are
+// still served.
+void rl_http_spawn(lua_State *L);
 // Spawns a worker beside the current task: runs the server's third user value. The server is at
 // `index`. May raise.
 void rl_http_hire(lua_State *L, int index, rl_http_server *server);

@@ -100,17 +100,26 @@ static int http_hire(lua_State *L) {
   return 0;
 }
 
+// spawn(f): runs it in a task beside the current one, whose failure is reported and nobody else's.
+static int http_spawn(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  rl_checkpoint(L);
+  rl_http_spawn(L);
+  return 0;
+}
+
 // seat(server, stream): for this connection; the stream stays the caller's.
 // seat(server, nil, again): for a worker; `again`: it has failed, and is counted no more.
 static int http_seat(lua_State *L) {
   rl_http_server *server = check_server(L)->server;
+  lua_settop(L, 3);
   rl_stream *s = lua_isnoneornil(L, 2) ? NULL : rl_check_open_stream(L, 2, "serve");
   rl_checkpoint(L);
   rl_http_seat *seat = rl_object_new(L, &seat_class, 1);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);
   if (s) seat->at = new_box(L, server, s);
-  if (s) seat->at->conn.task = rl_current(L);
   seat->server = server;
   server->refs++;
   seat->own = s;
@@ -118,6 +127,8 @@ static int http_seat(lua_State *L) {
   if (lua_toboolean(L, 3)) server->spare++;
   seat->vars = rl_state_of(L)->current->vars;
   seat->scope = rl_current(L)->scope;
+  if (s) seat->at->conn.task = rl_current(L);
+  if (s) seat->at->conn.scope = seat->scope;
   return 1;
 }
 
@@ -215,11 +226,15 @@ static int server_drain(lua_State *L) {
   return 0;
 }
 
-// count(status): one more answer, over HTTP/2.
+// count(status): one more answer, over HTTP/2; count(): one more connection.
 static int server_count(lua_State *L) {
   server_box *box = rl_check_object(L, 1, &server_class);
-  lua_Integer class = luaL_checkinteger(L, 2) / 100;
+  lua_Integer class = luaL_optinteger(L, 2, 0) / 100;
   if (!box->server) return 0;
+  if (class == 0) {
+    box->server->accepted++;
+    return 0;
+  }
   box->server->requests++;
   box->server->answers[class >= 0 && class < 6 ? class : 0]++;
   return 0;
@@ -369,14 +384,23 @@ static int http_take(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"server", http_server},   {"adopt", http_adopt},
-    {"hire", http_hire},       {"seat", http_seat},
-    {"decode", http_decode},   {"pairs", http_pairs},
-    {"date", http_date},       {"read_date", http_read_date},
-    {"reason", http_reason},   {"take", http_take},
-    {"failure", http_failure}, {"asked", http_asked},
-    {"report", http_report},   {"trim", http_trim},
-    {"split", http_split},     {NULL, NULL},
+    {"server", http_server},
+    {"adopt", http_adopt},
+    {"hire", http_hire},
+    {"seat", http_seat},
+    {"decode", http_decode},
+    {"pairs", http_pairs},
+    {"date", http_date},
+    {"read_date", http_read_date},
+    {"reason", http_reason},
+    {"take", http_take},
+    {"failure", http_failure},
+    {"asked", http_asked},
+    {"report", http_report},
+    {"trim", http_trim},
+    {"split", http_split},
+    {"spawn", http_spawn},
+    {NULL, NULL},
 };
 
 int rl_open_http(lua_State *L);

@@ -13,8 +13,7 @@ static const rl_op_kind wait_kind = {"http:request", stop_waiting, NULL, RL_HOLD
 
 // The client is gone: who answers it is cancelled.
 static void abandon(rl_http_conn *c) {
-  rl_scope *own = c->task ? rl_task_own_scope(c->task) : NULL;
-  if (own) rl_scope_cancel(own, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
+  if (c->task) rl_scope_cancel(c->scope, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
 }
 
 static void expire(rl_http_conn *c) {

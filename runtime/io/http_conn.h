@@ -8,6 +8,7 @@
 #define RL_IO_HTTP_CONN_H
 
 #include "runtime/core/lot.h"
+#include "runtime/core/scope.h"
 #include "runtime/core/task.h"
 #include "runtime/io/stream.h"
 #include "runtime/wire/http1.h"
@@ -81,7 +82,8 @@ typedef struct rl_http_conn {
   rl_link unflushed;  // in server->unflushed
   rl_link turn;       // in server->ready
   rl_op op;           // the wait for bytes of a head, or of what is read away
-  rl_task *task;      // that serves it, or NULL
+  rl_task *task;      // that serves it, or NULL,
+  rl_scope *scope;    // and where it does: cancelled when the client is gone
   rl_timer timer;
   uint64_t armed;  // when the timer fires
   uint64_t due;    // when the phase must be over

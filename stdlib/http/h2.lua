@@ -69,9 +69,11 @@ local function has_gone(err) return type(err) == "table" and rawget(err, "op") =
 
 local function serve_one(server, request, out)
   local held <close> = out
-  if not out:begin() then return held end
   -- The group is for what the handler spawns: its failure is this request's alone.
-  local ok, err = pcall(rille.group, function() respond(server, out, request, resolve(server._handler(request), request)) end)
+  local ok, err = pcall(rille.group, function()
+    if out:begin() then respond(server, out, request, resolve(server._handler(request), request)) end
+  end)
+  out:over()
   if ok then return held end
   if has_gone(err) then return end
   local answer = on_failure(server, out, request, err)

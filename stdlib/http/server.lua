@@ -96,7 +96,9 @@ function Server:_connection(stream)
     stream, protocol = wrapped, alpn
   end
   local _secured <close> = stream
-  if protocol ~= "h2" then
+  if protocol == "h2" then
+    self._native:count()
+  else
     local seat <close> = native.seat(self._native, stream)
     protocol = native.work(seat) and "h2"
   end
@@ -126,34 +128,44 @@ function Server:_work()
 end
 
 -- Gives a connection to the workers, or a task of its own where more than requests has to be waited for.
-function Server:_begin(group, stream, room)
+function Server:_begin(group, stream, place)
   if not self._unix then stream:set { nodelay = true } end
-  if not room and not self._tls then
+  if not place.room and not self._tls then
     if native.adopt(self._native, stream) then group:spawn(native.hire, self._native) end
     return
   end
-  group:spawn(function()
+  group:spawn(native.spawn, function()
+    local _ <close> = place
     local served, err = pcall(rille.group, function() self:_connection(stream) end)
-    if room then room:release() end
     if not served then self:_report(err) end
   end)
 end
 
+-- One of `max_connections`, until it is closed.
+local Place = { __close = function(place)
+  if place.room then place.room:release() end
+  place.room = nil
+end }
+
 function Server:_accept(group)
-  local room = self._max and rille.semaphore(self._max)
+  local room = self._room
   local told = -math.huge
   while true do
     if room then room:acquire() end
+    local place = setmetatable({ room = room }, Place)
     local ok, stream = pcall(self._listener.accept, self._listener)
+    local err = stream
     if ok then
-      self:_begin(group, stream, room)
-    elseif self._stopping or stream.code == "CLOSED" then
+      ok, err = pcall(self._begin, self, group, stream, place)
+      if not ok then stream:close() end
+    elseif self._stopping or err.code == "CLOSED" then
       return
-    else
-      if room then room:release() end
+    end
+    if not ok then
+      Place.__close(place)
       if rille.now() - told >= 1 then -- at most once a second, also where files have run out
         told = rille.now()
-        self:_report(stream)
+        self:_report(err)
       end
       rille.sleep(0.05)
     end
@@ -196,6 +208,7 @@ function Server:wait() self._stopped:wait() end
 --- Begins to stop. Does not wait.
 function Server:close()
   self._stopping = true
+  if self._room then self._room:resize(self._max + 1) end -- who waits for room to accept looks up
   self._halt:set()
   self._listener:close()
   self._native:drain()
@@ -237,7 +250,7 @@ function server.serve(options)
   self = setmetatable({
     _h2 = 0, _native = native.server(handler, options.on_error, limits, function() self:_work() end),
     _handler = handler, _on_error = options.on_error, _limits = limits, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
-    _max = options.max_connections, _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
+    _max = options.max_connections, _room = options.max_connections and rille.semaphore(options.max_connections), _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),
   }, Server)
   local address = self._listener:address()

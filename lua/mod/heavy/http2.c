@@ -35,16 +35,16 @@ static const rl_class conn_class = {"rille.http.native.Connection2", sizeof(conn
                                     conn_methods};
 
 static int out_begin(lua_State *L);
+static int out_over(lua_State *L);
 static int out_respond(lua_State *L);
 static int out_write(lua_State *L);
 static int out_finish(lua_State *L);
 static int out_refused(lua_State *L);
 static int out_gc(lua_State *L);
 static const luaL_Reg out_methods[] = {
-    {"begin", out_begin},     {"respond", out_respond},
-    {"write", out_write},     {"finish", out_finish},
-    {"refused", out_refused}, {"__gc", out_gc},
-    {"__close", out_gc},      {NULL, NULL},
+    {"begin", out_begin},   {"respond", out_respond}, {"write", out_write},
+    {"finish", out_finish}, {"refused", out_refused}, {"over", out_over},
+    {"__gc", out_gc},       {"__close", out_gc},      {NULL, NULL},
 };
 static const rl_class out_class = {"rille.http.native.Answer2", sizeof(out_box), out_methods};
 
@@ -190,12 +190,18 @@ static void fill(lua_State *L, head *h, const rl_http_answer *a, rl_h2conn *conn
   rl_http_answer_each(L, a, add, h);
 }
 
-// begin(): the current task answers, and is cancelled if the client gives up. False: it has.
+// begin(): the innermost scope answers, and is cancelled if the client gives up, until over().
+// False: it has.
 static int out_begin(lua_State *L) {
   rl_h2stream *s = check_out(L)->stream;
-  s->task = rl_current(L);
+  s->scope = rl_current(L)->scope;
   lua_pushboolean(L, s->conn != NULL);
   return 1;
+}
+
+static int out_over(lua_State *L) {
+  check_out(L)->stream->scope = NULL;
+  return 0;
 }
 
 // respond(answer, head_only): writes the head. Its status; the body, where it is still to be
@@ -289,7 +295,7 @@ static int out_gc(lua_State *L) {
   rl_h2stream *s = out->stream;
   if (!s) return 0;
   out->stream = NULL;
-  s->task = NULL;
+  s->scope = NULL;
   if (out->request) out->request->owner = NULL;
   if (!out->finished) rl_h2stream_reset(s, NGHTTP2_INTERNAL_ERROR);
   rl_stream_close(&s->s);

@@ -165,6 +165,8 @@ static int status_of(CURLcode result) {
 static void remove_easy(rl_transfer *t) {
   if (!t->added) return;
   t->added = false;
+  // libcurl 7.88 forgets what it has kept for a paused transfer if others use its connection.
+  if (t->receive_paused) curl_easy_pause(t->easy, CURLPAUSE_CONT);
   curl_multi_remove_handle(t->curl->multi, t->easy);
 }
 
@@ -216,6 +218,7 @@ static size_t on_line(char *data, size_t one, size_t size, void *user) {
 static size_t on_body(char *data, size_t one, size_t size, void *user) {
   (void)one;
   rl_transfer *t = user;
+  if (t->done) return 0;
   if (rl_stream_full(&t->s)) {
     t->receive_paused = true;
     return CURL_WRITEFUNC_PAUSE;

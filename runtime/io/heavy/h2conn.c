@@ -92,10 +92,7 @@ static void leave(rl_h2stream *s) {  // its connection, or its place in it
   s->conn = NULL;
   rl_link_remove(&s->link);
   bool whole = s->answered && (!s->has_body || s->out_over);
-  if (s->task && !whole) {
-    rl_scope *own = rl_task_own_scope(s->task);
-    if (own) rl_scope_cancel(own, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
-  }
+  if (s->scope && !whole) rl_scope_cancel(s->scope, RL_BECAUSE_CALL, RL_GRACE_DEFAULT);
   if (rl_op_pending(&s->writer)) rl_op_finish(&s->writer, UV_ECONNRESET);
   rl_stream_ended(&s->s, s->end_seen ? UV_EOF : UV_ECONNRESET);
   if (rl_link_linked(&s->queued)) rl_link_remove(&s->queued);

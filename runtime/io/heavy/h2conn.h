@@ -38,9 +38,9 @@ typedef struct rl_h2stream {
   rl_http1_field *fields;
   uint32_t room;  // of `fields`
   uint32_t list_size;
-  rl_buf out;            // of the answer's body
-  rl_op writer;          // the wait for room in `out`
-  struct rl_task *task;  // that answers it: cancelled when the client gives the stream up, or NULL
+  rl_buf out;              // of the answer's body
+  rl_op writer;            // the wait for room in `out`
+  struct rl_scope *scope;  // where it is answered: cancelled when the client gives it up, or NULL
   uint64_t received, acknowledged;
   uint64_t moved;  // when it got on last, or began to wait
   bool head_over, too_large, malformed, has_target, has_method, end_seen;
