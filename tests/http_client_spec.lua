@@ -45,6 +45,18 @@ local function fails(code, f, ...)
   assert.equal(code, err.code, tostring(err))
 end
 
+-- The path of a certificate for 127.0.0.1, and its key, which removes both when it is closed.
+local function certificate()
+  local dir = tostring(rille.fs.temp_dir())
+  local cert, key = dir .. "/cert.pem", dir .. "/key.pem"
+  rille.process.run { "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key,
+    "-out", cert, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", check = true }
+  return cert, setmetatable({}, {
+    __tostring = function() return key end,
+    __close = function() rille.fs.remove(dir, { recursive = true }) end,
+  })
+end
+
 describe("a request", function()
   it("shows its answer", function()
     local server <close> = serve(function(r)
@@ -151,6 +163,51 @@ describe("a request", function()
       return "x"
     end })
     assert.same({ 401, "no", true }, { answer.status, answer.body, ended })
+  end)
+
+  it("shares no connection of HTTP/1.1 that is busy, whatever others speak to that port", function()
+    local cert, key <close> = certificate()
+    for _, case in ipairs { { "1.1", "2", tls = { cert = cert, key = tostring(key) } }, { "1.1", "2-prior" }, { nil, "2-prior" } } do
+      local go = rille.event()
+      local server <close> = http.serve { port = 0, tls = case.tls, handler = function(r)
+        if r.path == "/slow" then go:wait() end
+        return r.path
+      end }
+      local function get(path, version) return http.get(server.url .. path, { version = version, tls = { ca_file = cert } }).body end
+      get("/", case[2])
+      local held <close> = http.get(server.url .. "/", { version = case[2], tls = { ca_file = cert }, stream = true })
+      local slow = rille.async(get)("/slow", case[1])
+      for i = 1, 4 do assert.equal("/" .. i, rille.timeout(5, get, "/" .. i, case[i % 2 + 1])) end
+      go:set()
+      assert.equal("/slow", slow:await())
+    end
+  end)
+
+  it("leaves nothing behind that is closed in the middle, while others use its connection", function()
+    local cert, key <close> = certificate()
+    local script = [[
+      local rille, http = require "rille", require "rille.http"
+      local cert, key = ...
+      local server <close> = http.serve { port = 0, grace = 0, tls = { cert = cert, key = key }, handler = function()
+        return ("x"):rep(1000000)
+      end }
+      local function ask() return http.get(server.url, { stream = true, tls = { ca_file = cert } }) end
+      local function cut(count)
+        for _ = 1, count do
+          local answer <close> = ask()
+          rille.sleep(0.003) -- it is full, and libcurl keeps what comes
+        end
+        collectgarbage()
+        return tonumber(rille.fs.read("/proc/self/status"):match "VmRSS:%s+(%d+)")
+      end
+      local held <close> = ask()
+      local before = cut(20)
+      print(cut(150) - before, server:stats().accepted)
+    ]]
+    local said = rille.process.run { arg[-1], "-", cert, tostring(key), stdin = script, check = true }.stdout
+    local grown, accepted = said:match "^(%-?%d+)%s+(%d+)"
+    assert.equal("1", accepted)
+    assert.is_true(tonumber(grown) < 1000, grown .. " KiB")
   end)
 
   it("shows the head before the body has come", function()

@@ -8,7 +8,16 @@ local client = {}
 
 local LIMIT = 16 * 1024 * 1024 -- bytes of a body that is read whole
 
-local shared
+-- The connections of HTTP/1.1, and those that may speak HTTP/2. Apart: once libcurl 7.88 has one that speaks HTTP/2 to a
+-- host and port, it takes each that it has there for one that carries many requests at once.
+local kept = {}
+
+local function connections(url, version)
+  local h2 = version == "2-prior" or version ~= "1.1" and url:find "^[Hh][Tt][Tt][Pp][Ss]:" ~= nil
+  kept[h2] = kept[h2] or native.client()
+  if not h2 then version = "1.1" end
+  return kept[h2], version
+end
 
 --- @class rille.http.FetchOptions
 --- @field url string
@@ -195,14 +204,14 @@ local function start(options)
   if not VERBS[method] and not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
   local tls = options.tls or NOTHING
   check(tls, tls_known, 5)
-  shared = shared or native.client()
+  local shared, version = connections(url, options.version)
   local session = options.session
   local limit = options.limit or (not options.stream and LIMIT) or nil
   local transfer = native.start(shared, {
     url = url, method = method, streamed = streamed, body = not streamed and body or nil, size = size,
     fields = header_lines(options.headers, kind, streamed and not size, 5),
     timeout = options.timeout, connect_timeout = options.connect_timeout or 30, idle_timeout = options.idle_timeout,
-    proxy = options.proxy, version = options.version, decompress = options.decompress,
+    proxy = options.proxy, version = version, decompress = options.decompress,
     limit = limit and limit < math.huge and math.floor(limit) or nil, unix_path = options.unix_path,
     verify = tls.verify, ca_file = tls.ca_file, ca = tls.ca, cert = tls.cert, key = tls.key,
     jar = session and session._jar or nil,
