@@ -26,24 +26,55 @@ Worker.__name = "rille.Worker"
 
 local INBOX = 64  -- messages that wait in either direction before a sender does
 
+-- Somebody hears, or will hear, of a failure.
+local function claim(self)
+  self.fate.claimed = true
+  self.fate.settled:set()
+end
+
 local function raise_ended(self, what)
   self.finished:await()
   local ended = self.ended
   if ended and ended[1] == "failed" then
-    self.claimed = true
+    claim(self)
     error(failure(ended[2], ended[3]), 0)
   end
   error(make_error("CLOSED", ("%s: the worker has ended"):format(what)), 0)
 end
 
--- The task that waits for the end of a worker and tells those who wait for something of it.
-local function watch(self)
+-- How it ended, as an error.
+local function reason(ended)
+  local how = ended[1]
+  if how == "failed" then return failure(ended[2], ended[3]) end
+  if how == "exit" then return make_error("BROKEN", ("the worker called os.exit(%d)"):format(ended[2])) end
+  if how == "unborn" then return make_error("ENOMEM", "the worker could not be started: out of memory") end
+  if how == "signal" then
+    return make_error("BROKEN", ("the worker's process was ended by signal %s"):format(ended[2]))
+  end
+  return make_error("CANCELLED", "the worker was terminated")
+end
+
+local FAILURES = { failed = true, signal = true, unborn = true }
+
+-- Waits for the end of a worker and tells those who wait for something of it. How it ended.
+local function settle(self)
   local ended = table.pack(self.transport:join())
   self.ended = ended
   self.calls:close { discard = true }
   self.inbox:close { discard = true }
   self.outbox:close()
   self.finished:set(true)
+  return ended
+end
+
+-- The task behind a worker, which is in `box`. A failure that nobody can hear of any more, since the worker was dropped or
+-- the program ends, is its own.
+local function watch(box, fate)
+  local ended = settle(box[1])
+  box[1] = nil -- from now on it can be dropped
+  if not FAILURES[ended[1]] then return end
+  rille.catch_cancel(fate.settled.wait, fate.settled)
+  if not fate.claimed then error(reason(ended), 0) end
 end
 
 local function options_of(target, ...)
@@ -80,11 +111,12 @@ function worker.spawn(target, ...)
   check_options(options, known, "worker.spawn")
   check_target(options)
   local self = setmetatable({ finished = rille.future(), name = options.name or "worker" }, Worker)
+  self.fate = { claimed = false, settled = rille.event() }
   local count = options.n or #options
   if type(target) ~= "table" then count = 1 + select("#", ...) end
   local start = options.process and require "rille.worker.process" or start_thread
   self.transport = start(self, options, table.unpack(options, 2, count))
-  rille.detach(watch, self)
+  rille.detach(watch, { self }, self.fate)
   return self
 end
 
@@ -141,21 +173,12 @@ Worker.__call = function(self) return self.outbox:recv() end
 --- @return any ... what its function returned
 --- @raise what its function raised, with the worker's traceback in `traceback`
 function Worker:join()
-  self.claimed = true
+  claim(self)
   self.calls:close()
   self.finished:await()
   local ended = self.ended
-  local how = ended[1]
-  if how == "ok" then return table.unpack(ended, 2, ended.n) end
-  if how == "failed" then error(failure(ended[2], ended[3]), 0) end
-  if how == "exit" then
-    error(make_error("BROKEN", ("the worker called os.exit(%d)"):format(ended[2])), 0)
-  elseif how == "unborn" then
-    error(make_error("ENOMEM", "the worker could not be started: out of memory"), 0)
-  elseif how == "signal" then
-    error(make_error("BROKEN", ("the worker's process was ended by signal %s"):format(ended[2])), 0)
-  end
-  error(make_error("CANCELLED", "the worker was terminated"), 0)
+  if ended[1] == "ok" then return table.unpack(ended, 2, ended.n) end
+  error(reason(ended), 0)
 end
 
 --- Waits for the worker's end without asking for it: one that serves calls goes on.
@@ -173,7 +196,7 @@ end
 --- after a second, when C code holds the worker up.
 --- @async
 function Worker:terminate()
-  self.claimed = true
+  if not self.ended then claim(self) end
   rille.shield(rille.move_on_after, 1, stop, self)
   stop(self)
 end
@@ -186,10 +209,7 @@ Worker.close = Worker.terminate
 Worker.__close = Worker.terminate
 
 function Worker:__gc()
-  local ended = self.ended
-  if ended and ended[1] == "failed" and not self.claimed then
-    io.stderr:write("a worker failed, and nobody joined it: ", tostring(ended[3] or ended[2]), "\n")
-  end
+  if self.fate then self.fate.settled:set() end
 end
 
 --- @class rille.WorkerChannel

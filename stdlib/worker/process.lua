@@ -106,13 +106,12 @@ local function command(options, path)
   return line
 end
 
--- The connection, or an error if the child ends before it has come.
-local function connect(listener, child)
-  local conn = rille.timeout(START, rille.race, function() return listener:accept() end, function()
-    local ended = child:wait()
+-- The connection, as `it.conn`, or an error if the child ends before it has come.
+local function connect(listener, it)
+  rille.timeout(START, rille.race, function() it.conn = listener:accept() end, function()
+    local ended = it.child:wait()
     error(("the worker's process ended at once, with status %d"):format(ended.code), 0)
   end)
-  return conn
 end
 
 local function start(options)
@@ -121,12 +120,15 @@ local function start(options)
   local listener <close> = net.listen { path = path }
   local line = command(options, path)
   line.stdin, line.stdout, line.stderr = "null", "inherit", "inherit"
-  local child, conn = process.spawn(line), nil
+  local it = { child = process.spawn(line) }
   local _ <close> = guard(function()
-    if not conn then child:close() end
+    if it.started then return end
+    if it.conn then it.conn:close() end
+    it.child:close()
   end)
-  conn = connect(listener, child)
-  return child, conn
+  connect(listener, it)
+  it.started = true
+  return it.child, it.conn
 end
 
 -- What stands for the channels of a worker that is a thread.
