@@ -447,14 +447,41 @@ describe("a server that lies", function()
     http.get(one.url)
     assert.equal("ok", http.get(one.url).body)
     assert.equal(3, one.requests())
-    local two <close> = fickle()
-    http.get(two.url)
-    fails("ECONNRESET", http.post, two.url, { body = "pay" })
-    assert.equal(2, two.requests())
+    for _, body in ipairs { "pay", "", false } do
+      local two <close> = fickle()
+      http.get(two.url)
+      fails("ECONNRESET", http.post, two.url, { body = body or nil })
+      assert.equal(2, two.requests())
+    end
+  end)
+end)
+
+describe("options", function()
+  it("that mean nothing are refused before a byte is sent", function()
+    for name, value in pairs {
+      version = "3", redirects = -1, idle_timeout = -1, unix_path = "/tmp/a\0b", proxy = "http://a\0b", timeout = -1, tls = { key = "a\0b" },
+    } do
+      local ok, err = pcall(http.get, "http://127.0.0.1:1/", { [name] = value })
+      assert.is_false(ok)
+      assert.equal("string", type(err), name)
+    end
+  end)
+
+  it("of a request take the place of its session's, in any case", function()
+    local server <close> = serve(function(r) return r.headers.a end)
+    local session = http.session { url = server.url, headers = { A = "default" } }
+    assert.equal("own", session:get("/", { headers = { a = "own" } }).body)
   end)
 end)
 
 describe("a length", function()
+  it("is said of a body that is empty where one is expected", function()
+    local server <close> = serve(function(r) return tostring(r.headers["content-length"]) .. tostring(r.headers["content-type"]) end)
+    for method, length in pairs { post = "0nil", put = "0nil", patch = "0nil", get = "nilnil", delete = "nilnil" } do
+      assert.equal(length, http[method](server.url).body, method)
+    end
+  end)
+
   it("of a streamed body may be named, and is kept to", function()
     local server <close> = serve(function(r) return (r.headers["content-length"] or "chunked") .. r:text() end)
     local function body()

@@ -475,6 +475,12 @@ describe("limits", function()
   it("that are unknown are told", function()
     assert.error_matches(function() serve(function() end, { limits = { bodies = 1 } }) end, "bodies")
     assert.error_matches(function() http.serve { handlr = 1 } end, "handlr")
+    for name, value in pairs {
+      workers = 0, max_connections = 0, grace = -1, limits = { handshake_time = "x" },
+    } do
+      assert.error_matches(function() http.serve { handler = print, port = 0, [name] = value } end,
+        "option '" .. name .. "[^']*': a [^,]* expected, got")
+    end
   end)
 end)
 

@@ -12,6 +12,8 @@ local LIMIT = 16 * 1024 * 1024 -- bytes of a body that is read whole
 -- host and port, it takes each that it has there for one that carries many requests at once.
 local kept = {}
 
+local VERSIONS = { ["1.1"] = true, ["2"] = true, ["2-prior"] = true }
+
 local function connections(url, version)
   local h2 = version == "2-prior" or version ~= "1.1" and url:find "^[Hh][Tt][Tt][Pp][Ss]:" ~= nil
   kept[h2] = kept[h2] or native.client()
@@ -57,6 +59,7 @@ local function check(options, names, level)
     local fits = kind == "any" or type(value) == kind or (kind == "integer" and math.type(value) == "integer")
       or (kind == "body" and (type(value) == "string" or type(value) == "function" or type(value) == "userdata"
         or type(value) == "table"))
+    if kind == "integer" and fits then fits = value >= 0 end
     if not fits then error(("option '%s': %s expected, got %s"):format(name, kind, type(value)), level) end
   end
 end
@@ -195,20 +198,28 @@ end
 local VERBS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
 local NOTHING = {}
 
+-- Methods that give an empty body a meaning: its length is said (RFC 9110, 8.6).
+local EMPTY = { POST = true, PUT = true, PATCH = true }
+
+-- Methods whose requests may come twice (RFC 9110, 9.2.2).
+local IDEMPOTENT = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
+
 local function start(options)
   local url = check_url(options)
   local body, kind = body_of(options)
+  if body == nil and EMPTY[options.method] then body = "" end
   local streamed = body ~= nil and type(body) ~= "string"
   local size = framing(options, body)
   local method = options.method or (body and "POST" or "GET")
   if not VERBS[method] and not method:find "^[!#$%%&'*+%-.^_`|~%w]+$" then error(("'%s' is no method"):format(method), 4) end
   local tls = options.tls or NOTHING
   check(tls, tls_known, 5)
+  if options.version and not VERSIONS[options.version] then error(("'%s' is no version"):format(options.version), 4) end
   local shared, version = connections(url, options.version)
   local session = options.session
   local limit = options.limit or (not options.stream and LIMIT) or nil
   local transfer = native.start(shared, {
-    url = url, method = method, streamed = streamed, body = not streamed and body or nil, size = size,
+    url = url, method = method, once = not IDEMPOTENT[method], streamed = streamed, body = not streamed and body or nil, size = size,
     fields = header_lines(options.headers, kind, streamed and not size, 5),
     timeout = options.timeout, connect_timeout = options.connect_timeout or 30, idle_timeout = options.idle_timeout,
     proxy = options.proxy, version = version, decompress = options.decompress,
@@ -381,8 +392,9 @@ function Session:fetch(options)
   for name, value in pairs(self._defaults) do all[name] = value end
   for name, value in pairs(options) do all[name] = value end
   if self._defaults.headers and options.headers then
-    all.headers = {}
-    for name, value in pairs(self._defaults.headers) do all.headers[name] = value end
+    local own = {}
+    for name in pairs(options.headers) do own[tostring(name):lower()] = true end
+    all.headers = without(self._defaults.headers, own)
     for name, value in pairs(options.headers) do all.headers[name] = value end
   end
   if self._base and all.url and all.url:sub(1, 1) == "/" then all.url = self._base .. all.url end

@@ -29,11 +29,15 @@ Server.__index = Server
 
 local known = {
   host = "string", port = "integer", path = "string", listener = "userdata", tls = "table", handler = "callable",
-  on_error = "callable", limits = "table", workers = "integer", max_connections = "integer", grace = "number",
+  on_error = "callable", limits = "table", workers = "count", max_connections = "count", grace = "seconds",
   backlog = "integer", reuse_port = "boolean",
 }
 
+local what_is = { count = "a positive integer", seconds = "a number of seconds" }
+
 local function is(value, kind)
+  if kind == "count" then return math.type(value) == "integer" and value > 0 end
+  if kind == "seconds" then return type(value) == "number" and value >= 0 end
   if kind == "integer" then return math.type(value) == "integer" end
   if kind == "callable" then
     local meta = getmetatable(value)
@@ -50,8 +54,13 @@ local function check(options)
     local kind = known[name]
     if not kind then error(("unknown option '%s'"):format(tostring(name)), 3) end
     if not is(value, kind) then
-      error(("option '%s': %s expected, got %s"):format(name, kind, type(value)), 3)
+      local got = type(value) == "number" and tostring(value) or type(value)
+      error(("option '%s': %s expected, got %s"):format(name, what_is[kind] or kind, got), 3)
     end
+  end
+  local handshake = (options.limits or {}).handshake_time
+  if handshake ~= nil and not is(handshake, "seconds") then
+    error(("option 'limits.handshake_time': a number of seconds expected, got %s"):format(tostring(handshake)), 3)
   end
   if not options.handler then error("option 'handler' is needed", 3) end
 end

@@ -50,15 +50,19 @@ static rl_transfer *check_transfer(lua_State *L) {
 // What is told to libcurl.
 
 static void set_string(lua_State *L, CURL *easy, CURLoption option, const char *name) {
-  const char *value = rl_option_string(L, 2, name, NULL, NULL);
+  size_t len;
+  const char *value = rl_option_string(L, 2, name, &len, NULL);
+  if (value && strlen(value) != len) luaL_error(L, "option '%s' holds a NUL", name);
   if (value) curl_easy_setopt(easy, option, value);
 }
 
 // libcurl opens its files when it needs them: under permissions it gets what is in them instead.
 static void set_file(lua_State *L, CURL *easy, CURLoption option, CURLoption blob_option,
                      const char *name) {
-  const char *path = rl_option_string(L, 2, name, NULL, NULL);
+  size_t len;
+  const char *path = rl_option_string(L, 2, name, &len, NULL);
   if (!path) return;
+  if (strlen(path) != len) luaL_error(L, "option '%s' holds a NUL", name);
   if (!rl_permit_of(L)) {
     curl_easy_setopt(easy, option, path);
     return;
@@ -91,6 +95,7 @@ static void set_body(lua_State *L, rl_transfer *t) {
   size_t len;
   const char *body = rl_option_string(L, 2, "body", &len, NULL);
   t->streamed = rl_option_bool(L, 2, "streamed", false);
+  t->once = rl_option_bool(L, 2, "once", false);
   const char *method = rl_option_string(L, 2, "method", NULL, "GET");
   if (body || t->streamed) {
     curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
@@ -196,6 +201,7 @@ static int client_start(lua_State *L) {
 // The head of the answer.
 
 static const char *code_of(const rl_transfer *t, long os) {
+  if (t->twice) return "ECONNRESET";
   switch (t->result) {
     case CURLE_OPERATION_TIMEDOUT: return "TIMEOUT";
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -218,7 +224,7 @@ static int raise_failure(lua_State *L, rl_transfer *t) {
   if (t->over_limit) return rl_raise_op(L, "LIMIT", "fetch", "the answer is larger than the limit");
   if (t->denied) return raise_denied(L, t);
   curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os);
-  const char *text = t->result == CURLE_SEND_FAIL_REWIND
+  const char *text = t->result == CURLE_SEND_FAIL_REWIND || t->twice
                          ? "the connection was lost, and the request may have been acted on"
                      : *t->error ? t->error
                                  : curl_easy_strerror(t->result);

@@ -265,6 +265,15 @@ static int on_rewind(void *user, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
+// A connection is there, for the first time or because a kept one turned out dead.
+static int on_ready(void *user, char *to, char *from, int to_port, int from_port) {
+  (void)to, (void)from, (void)to_port, (void)from_port;
+  rl_transfer *t = user;
+  t->twice = t->once && t->sent;
+  t->sent = true;
+  return t->twice ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static rl_transfer *transfer_of(rl_stream *s) { return (rl_transfer *)s; }
 
 static void transfer_pull(rl_stream *s) {
@@ -338,6 +347,8 @@ rl_transfer *rl_transfer_new(rl_curl *c) {
   curl_easy_setopt(easy, CURLOPT_READDATA, t);
   curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_rewind);
   curl_easy_setopt(easy, CURLOPT_SEEKDATA, t);
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, t);
   return t;
 }
 

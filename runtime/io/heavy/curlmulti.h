@@ -31,6 +31,9 @@ typedef struct rl_transfer {
   uint64_t limit, received;
   bool added, head_done, done, streamed, out_over, send_paused, receive_paused;
   bool answered;  // bytes of an answer came since the request was sent last
+  bool once;      // what was sent is not sent again: the server may have acted on it
+  bool sent;      // it was,
+  bool twice;     // and would have been again
   bool over_limit;
   bool denied;  // by permissions: `why`
   char *why;    // RL_REFUSAL bytes, if there are permissions
