@@ -184,6 +184,9 @@ end
 --- @raise DENIED if this task does not hold the lock
 function Condition:notify(n)
   check_owned(self, "condition:notify")
+  if n ~= nil and type(n) ~= "number" then
+    error(("condition:notify: number expected, got %s"):format(type(n)), 2)
+  end
   for _ = 1, n or 1 do
     if not self.lot:wake() then
       break

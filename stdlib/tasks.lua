@@ -9,6 +9,20 @@ local catch_cancel, is_task = task.catch_cancel, task.is_task
 
 local tasks = {}
 
+-- Here, since an untrusted script may wait too, where it has no rille.options.
+local function check_options(what, options, known)
+  if options ~= nil and type(options) ~= "table" then
+    error(("%s: a table of options expected, got %s"):format(what, type(options)), 3)
+  end
+  for name, value in pairs(options or {}) do
+    if not known[name] then
+      error(("%s: unknown option '%s'"):format(what, tostring(name)), 3)
+    elseif known[name] ~= "any" and type(value) ~= known[name] then
+      error(("%s: option '%s': %s expected, got %s"):format(what, name, known[name], type(value)), 3)
+    end
+  end
+end
+
 local function each_item(what, ...)
   local items = table.pack(...)
   if items.n == 1 and type(items[1]) == "table" and not items[1].await then
@@ -145,12 +159,8 @@ end
 --- @raise DEADLOCK if one of them waits for the caller
 function tasks.wait(list, options)
   check_tasks("wait", list)
+  check_options("wait", options, { ["until"] = "any", timeout = "number" })
   options = options or {}
-  for name in pairs(options) do
-    if name ~= "until" and name ~= "timeout" then
-      error(("wait: unknown option '%s'"):format(name), 2)
-    end
-  end
   local mode = options["until"] or "all"
   if mode ~= "first" and mode ~= "error" and mode ~= "all" then
     error(("wait: option 'until': \"first\", \"error\" or \"all\" expected, got '%s'"):format(tostring(mode)), 2)
@@ -248,20 +258,20 @@ function tasks.map(list, f, options)
   elseif type(f) ~= "function" then
     error(("map: function expected, got %s"):format(type(f)), 2)
   end
-  for name in pairs(options or {}) do
-    if name ~= "concurrency" then
-      error(("map: unknown option '%s'"):format(name), 2)
-    end
-  end
+  check_options("map", options, { concurrency = "number" })
   local count = #list
   local limit = options and options.concurrency or math.huge
-  if type(limit) ~= "number" or limit ~= limit or limit < 1 then
+  if limit ~= limit or limit < 1 then
     error("map: option 'concurrency': a positive number expected", 2)
   end
   local results, taken = { n = count }, 0
+  local fails_fast = setmetatable({}, { __close = function(_, err)
+    if err ~= nil then taken = count end -- also where no call waits, and so none can be cancelled
+  end })
   group(function(g)
     for _ = 1, math.min(limit, count) do
       g:spawn(function()
+        local _ <close> = fails_fast
         while taken < count do
           taken = taken + 1
           local i = taken

@@ -238,6 +238,23 @@ describe("combinators:", function()
     assert.has_error(function() rille.map({}, print, { concurency = 2 }) end)
   end)
 
+  it("map begins no further call after a failure, also when none waits", function()
+    local calls = 0
+    local ok = pcall(rille.map, { 1, 2, 3, 4, 5 }, function()
+      calls = calls + 1
+      error "first"
+    end, { concurrency = 2 })
+    assert.is_false(ok)
+    assert.equal(1, calls)
+  end)
+
+  it("wait and map name an option that is none, or of another type", function()
+    assert.has_error(function() rille.wait({}, { timout = 1 }) end, "wait: unknown option 'timout'")
+    assert.has_error(function() rille.wait({}, 5) end, "wait: a table of options expected, got number")
+    assert.has_error(function() rille.wait({}, { timeout = "x" }) end, "wait: option 'timeout': number expected, got string")
+    assert.has_error(function() rille.map({}, print, 5) end, "map: a table of options expected, got number")
+  end)
+
   it("group returns the body's values after joining all children", function()
     local ended = false
     local a, b = rille.group(function(g)
@@ -249,6 +266,15 @@ describe("combinators:", function()
     end)
     assert.is_true(ended)
     assert.same({ "a", "b" }, { a, b })
+  end)
+
+  it("a report names the first suppressed failures, and says how many more there are", function()
+    local _, err = pcall(rille.group, function(g)
+      for i = 1, 31 do g:spawn(error, { code = "OOPS", message = "number " .. i }) end
+    end)
+    local report = rille.report(err)
+    assert.equal(20, select(2, report:gsub("\nsuppressed: %D", "")))
+    assert.matches("\nsuppressed: 10 more$", report)
   end)
 
   it("group raises the first failure and keeps the rest as suppressed", function()

@@ -232,6 +232,10 @@ void rl_push_report(lua_State *L, int index) {
       lua_remove(L, -2);
       lua_concat(L, 2);
     }
+    if (count > SUPPRESSED_MAX) {
+      lua_pushfstring(L, "\nsuppressed: %d more", count - SUPPRESSED_MAX);
+      lua_concat(L, 2);
+    }
     lua_remove(L, list);
   }
   lua_concat(L, lua_gettop(L) - base);
