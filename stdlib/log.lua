@@ -17,15 +17,20 @@ local format, color
 local queue, dropped, writing = {}, 0, false
 local sink
 
+local function plain_text(value)
+  if type(value) == "table" then
+    return (require "rille.inspect"(value, { width = math.maxinteger, depth = 4 }))
+  end
+  return tostring(value)
+end
+
 local function value_text(value)
   if type(value) == "string" and not value:find "[%s\"=%c]" and value ~= "" then
     return value
   elseif type(value) == "string" then
     return (("%q"):format(value):gsub("\\\n", "\\n"))
-  elseif type(value) == "table" then
-    return (require "rille.inspect"(value, { width = math.maxinteger, depth = 4 }))
   end
-  return tostring(value)
+  return plain_text(value)
 end
 
 local function sorted(fields)
@@ -48,9 +53,22 @@ local function pretty(level, message, fields, now)
   return table.concat(parts, " ") .. "\n"
 end
 
+-- With U+FFFD for each byte that is not UTF-8: what came from outside may be anything, and is said all the same.
+local function to_utf8(text)
+  local parts, from = {}, 1
+  local length, bad = utf8.len(text)
+  while not length do
+    parts[#parts + 1] = text:sub(from, bad - 1)
+    from = bad + 1
+    length, bad = utf8.len(text, from)
+  end
+  parts[#parts + 1] = text:sub(from)
+  return table.concat(parts, "\u{FFFD}")
+end
+
 local function json_value(value)
   local ok, text = pcall(json.encode, value)
-  return ok and text or json.encode(tostring(value))
+  return ok and text or json.encode(to_utf8(plain_text(value)))
 end
 
 local function json_line(level, message, fields, now)

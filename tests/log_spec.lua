@@ -54,6 +54,21 @@ describe("log", function()
     assert.matches("got: .*second", output)
   end)
 
+  it("says what is not UTF-8 or no JSON", function()
+    local output = run [[
+      local cycle = { 1 }
+      cycle[2] = cycle
+      log.info("a\xffb", { bytes = "\xff\xfe", ["k\x80"] = 1, cycle = cycle, nan = 0 / 0, nested = { "\xc3" } })
+    ]]
+    local line = json.decode(output)
+    assert.equal("a\u{FFFD}b", line.message)
+    assert.equal("\u{FFFD}\u{FFFD}", line.bytes)
+    assert.equal(1, line["k\u{FFFD}"])
+    assert.matches("itself", line.cycle)
+    assert.matches("nan", line.nan)
+    assert.matches("xC3", line.nested)
+  end)
+
   it("keeps quiet below its level", function()
     assert.equal("", (run [[log.debug "no"]]))
     assert.matches("yes", (run [[log.level "debug" log.debug "yes"]]))
