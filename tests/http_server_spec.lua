@@ -188,6 +188,40 @@ describe("a request", function()
     end)
   end
 
+  it("tells the names of parts as they were meant", function()
+    local server <close> = serve(function(r)
+      local names = {}
+      for part in r:parts() do names[#names + 1] = ("%s:%s"):format(part.name, part.filename) end
+      return table.concat(names, "|")
+    end)
+    local parts = {}
+    for _, disposition in ipairs {
+      [[name="a"; filename="x\"y; name=z.txt"]], [[FileName=plain; NAME=b]], [[filename="C:\dir\f.txt" ; name = "c"; name="d"]],
+      [[name="";filename=""]], [[name="open]],
+    } do
+      parts[#parts + 1] = "--b c \t\r\nContent-Disposition: form-data; " .. disposition .. "\r\n\r\n1\r\n"
+    end
+    local body = table.concat(parts) .. "--b c-- \r\n"
+    local answer = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; charset=x; boundary=\"b c\"\r\n"
+      .. "Content-Length: " .. #body .. "\r\n\r\n" .. body)
+    assert.equal([[a:x"y; name=z.txt|b:plain|c:C:\dir\f.txt|:|nil:nil]], answer:match "\r\n\r\n(.*)$")
+  end)
+
+  it("with thousands of cookies, or of tags to compare, is answered at once or refused", function()
+    local server <close> = serve(function(r)
+      local count = 0
+      for _ in pairs(r.cookies) do count = count + 1 end
+      return http.json { count, #(r.headers["if-none-match"] or "") }
+    end, { limits = { head = 65535 } })
+    local cookies = {}
+    for i = 1, 6000 do cookies[i] = i .. "=b" end
+    assert.matches("%[6000,0%]$", get(server, "/", "Cookie: " .. table.concat(cookies, "; ") .. "\r\n"))
+    assert.matches("%[0,60000%]$", get(server, "/", "Cookie: " .. (";"):rep(5000) .. "\r\nIf-None-Match: " .. ('"x",'):rep(15000) .. "\r\n"))
+    for i = 1, 10000 do cookies[i] = "name" .. i .. "=b" end
+    assert.equal("431", statuses(get(server, "/", "Cookie: " .. table.concat(cookies, "; ") .. "\r\n")))
+    assert.equal("431", statuses(get(server, "/", "If-None-Match: " .. ('"x",'):rep(1 << 18) .. "\r\n")))
+  end)
+
   it("with a multipart body of heads full of white space, or of lines, takes no longer than others", function()
     local server <close> = serve(function(r)
       local count = 0

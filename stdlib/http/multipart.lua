@@ -7,15 +7,6 @@ local function refuse(status, message)
   error(native.failure(status, message), 0)
 end
 
-local function boundary_of(request)
-  local kind = request.headers["content-type"] or ""
-  if not kind:lower():find "^%s*multipart/" then refuse(415, "a multipart body is expected") end
-  local boundary = kind:match '[Bb][Oo][Uu][Nn][Dd][Aa][Rr][Yy]="([^"]+)"'
-    or kind:match "[Bb][Oo][Uu][Nn][Dd][Aa][Rr][Yy]=([^;%s]+)"
-  if not boundary or #boundary > 70 then refuse(400, "the multipart boundary is missing or too long") end
-  return boundary
-end
-
 -- Bytes up to a delimiter, taken from a stream in pieces.
 local Source = {}
 Source.__index = Source
@@ -75,8 +66,54 @@ function Part:chunks()
   return function() return self:read() end
 end
 
-local function parameter(value, name)
-  return value:match(";%s*" .. name .. '="([^"]*)"') or value:match(";%s*" .. name .. "=([^;%s]+)")
+-- The text of a quoted string from `at`, behind its first quote, and where it ends. Only quotes are escaped: a backslash
+-- before anything else is one (some clients send the whole path of a file).
+local function quoted(value, at)
+  local pieces = {}
+  while true do
+    local piece, escaped, after = value:match('^([^"]-)(\\?)"()', at)
+    if not piece then return nil, #value + 1 end
+    pieces[#pieces + 1] = piece
+    if escaped == "" then return table.concat(pieces), after end
+    pieces[#pieces + 1], at = '"', after
+  end
+end
+
+-- The parameters of a field, by lower-case name; the first one stands.
+local function parameters(value)
+  local found, at = {}, value:find(";", 1, true)
+  while at do
+    local name, mark, from = value:match('^;%s*([^=;%s]+)%s*=%s*("?)()', at)
+    local text, stop = nil, at + 1
+    if mark == '"' then
+      text, stop = quoted(value, from)
+    elseif name then
+      text, stop = value:match("^([^;%s]*)()", from)
+    end
+    name = (name or ""):lower()
+    if text and found[name] == nil then found[name] = text end
+    at = value:find(";", stop, true)
+  end
+  return found
+end
+
+local function boundary_of(request)
+  local kind = request.headers["content-type"] or ""
+  if not kind:lower():find "^%s*multipart/" then refuse(415, "a multipart body is expected") end
+  local boundary = parameters(kind).boundary
+  if not boundary or boundary == "" or #boundary > 70 then refuse(400, "the multipart boundary is missing or too long") end
+  return boundary
+end
+
+-- The two bytes behind a delimiter and what transports may have padded it with (RFC 2046, 5.1.1).
+function Source:delimiter_end()
+  while #self.buffer < 2 or self.buffer:find "^[ \t]" do
+    self.buffer = self.buffer:gsub("^[ \t]+", "")
+    if #self.buffer < 2 then self:fill() end
+  end
+  local after = self.buffer:sub(1, 2)
+  self.buffer = self.buffer:sub(3)
+  return after
 end
 
 -- The lines up to an empty one, which may be the first.
@@ -106,9 +143,9 @@ end
 
 local function new_part(source, mark, limit)
   local headers = read_head(source, limit)
-  local disposition = headers["content-disposition"] or ""
+  local disposition = parameters(headers["content-disposition"] or "")
   return setmetatable({
-    headers = headers, name = parameter(disposition, "name"), filename = parameter(disposition, "filename"),
+    headers = headers, name = disposition.name, filename = disposition.filename,
     type = headers["content-type"], _source = source, _mark = mark, _done = false,
   }, Part)
 end
@@ -127,9 +164,7 @@ function multipart.parts(request, options)
     else
       repeat local _, found = source:piece(mark) until found -- what stands before the first part is nothing
     end
-    while #source.buffer < 2 do source:fill() end
-    local after = source.buffer:sub(1, 2)
-    source.buffer = source.buffer:sub(3)
+    local after = source:delimiter_end()
     if after == "--" then
       over = true
       return nil
