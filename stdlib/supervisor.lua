@@ -135,6 +135,12 @@ local function new(options)
   if strategy ~= "one_for_one" and strategy ~= "one_for_all" then
     error("supervisor: option 'strategy': 'one_for_one' or 'one_for_all' expected, got '" .. strategy .. "'", 3)
   end
+  for _, name in ipairs { "backoff", "max_backoff", "limit", "within" } do
+    local value = options[name]
+    if value and (value < 0 or value ~= value) then
+      error(("supervisor: option '%s' must not be negative, got %s"):format(name, value), 3)
+    end
+  end
   local self = setmetatable({
     strategy = strategy,
     limit = options.limit or LIMIT,

@@ -143,6 +143,16 @@ describe("rille.supervisor", function()
     assert.equal("broken", err.cause)
   end)
 
+  it("refuses numbers that are none before anything runs", function()
+    local ran = false
+    local function child() ran = true end
+    for _, options in ipairs { { backoff = -1 }, { max_backoff = 0 / 0 }, { limit = -1 }, { within = -0.5 } } do
+      options[1] = child
+      assert.matches("must not be negative", refused(supervisor.run, options))
+    end
+    assert.is_false(ran)
+  end)
+
   it("restarts all with one_for_all", function()
     local lives = { 0, 0 }
     supervisor.run {
