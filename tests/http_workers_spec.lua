@@ -20,9 +20,35 @@ describe("workers", function()
       repeat seen[ask(server.port)] = true until seen["true"] and seen["false"]
     end)
     server:stop()
-    rille.timeout(5, function()
-      while pcall(ask, server.port) do rille.sleep(0.01) end
+    assert.is_false((pcall(ask, server.port)))
+  end)
+
+  it("answer what is under way before the server has stopped", function()
+    local tasks = #rille.tasks()
+    local server = http.serve {
+      port = 0, workers = 2,
+      handler = function(request)
+        if not require("rille.worker").is_worker() then return "first" end
+        if request.path == "/slow" then require("rille").sleep(0.1) end
+        return "second"
+      end,
+    }
+    rille.timeout(10, function()
+      repeat until ask(server.port) == "second"
     end)
+    local asking, answers = {}, {}
+    for i = 1, 20 do
+      asking[i] = net.connect("127.0.0.1", server.port)
+      asking[i]:write "GET /slow HTTP/1.0\r\n\r\n"
+    end
+    rille.sleep(0.03)
+    server:stop()
+    assert.equal(tasks, #rille.tasks())
+    for _, conn in ipairs(asking) do
+      answers[conn:read("a"):match "%a+$"] = true
+      conn:close()
+    end
+    assert.is_true(answers.second)
   end)
 
   it("that die are started again", function()

@@ -207,12 +207,15 @@ end
 --- @async
 function Server:stop()
   self:close()
-  self._stopped:wait()
+  self:wait()
 end
 
 --- Waits until it has ended.
 --- @async
-function Server:wait() self._stopped:wait() end
+function Server:wait()
+  self._stopped:wait()
+  for _, worker in ipairs(self._workers) do pcall(worker.await, worker) end
+end
 
 --- Begins to stop. Does not wait.
 function Server:close()
@@ -257,7 +260,7 @@ function server.serve(options)
   local limits, handshake = split_limits(options.limits)
   local self
   self = setmetatable({
-    _h2 = 0, _native = native.server(handler, options.on_error, limits, function() self:_work() end),
+    _h2 = 0, _workers = {}, _native = native.server(handler, options.on_error, limits, function() self:_work() end),
     _handler = handler, _on_error = options.on_error, _limits = limits, _tls = tls, _handshake = handshake, _unix = options.path ~= nil,
     _max = options.max_connections, _room = options.max_connections and rille.semaphore(options.max_connections), _grace = options.grace or 5, _stopped = rille.event(), _halt = rille.event(),
     _listener = open_listener(options),

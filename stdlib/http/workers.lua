@@ -43,7 +43,7 @@ local function supervise(server, options)
     local ok, err = pcall(run_one, server, options)
     if not ok and not server._stopping then
       server:_report(err)
-      rille.sleep(RESTART)
+      rille.move_on_after(RESTART, server._halt.wait, server._halt)
     end
   end
 end
@@ -70,7 +70,7 @@ function workers.serve(options, serve)
   if type(mine.handler) == "string" then mine.handler = require(mine.handler) end
   local server = serve(mine)
   shared.port, shared.host = server.port, server.host
-  for _ = 2, options.workers do rille.spawn(supervise, server, shared) end
+  for i = 2, options.workers do server._workers[i - 1] = rille.spawn(supervise, server, shared) end
   return server
 end
 
