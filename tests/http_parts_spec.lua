@@ -141,6 +141,13 @@ describe("files", function()
       { status, body, fields["content-length"], fields["content-type"] })
     assert.equal(304, (get("/data.txt", { ["If-None-Match"] = fields.etag })))
     assert.equal(304, (get("/data.txt", { ["If-Modified-Since"] = fields["last-modified"] })))
+    for date, want in pairs {
+      ["Sunday, 06-Nov-94 08:49:37 GMT"] = 200, ["Sun Nov  6 08:49:37 1994"] = 200, ["Sunday, 06-Nov-69 08:49:37 GMT"] = 304,
+      ["Sun Nov 16 08:49:37 2069"] = 304, ["Sun Nov 16 08:49:37 206x"] = 200, ["Sunday, 06-Nov-69 08:49:37"] = 200,
+      ["Sun, 06 Nov 2069 08:61:37 GMT"] = 200, [", "] = 200, ["Sun,"] = 200, ["Sunday, "] = 200,
+    } do
+      assert.equal(want, (get("/data.txt", { ["If-Modified-Since"] = date })), date)
+    end
     assert.equal(304, (get("/data.txt", { ["If-None-Match"] = '"x", W/' .. fields.etag })))
     assert.equal(304, (get("/data.txt", { ["If-None-Match"] = "*" })))
     assert.equal(200, (get("/data.txt", { ["If-Match"] = '"x", ' .. fields.etag })))
@@ -418,6 +425,12 @@ describe("a wrapper", function()
     assert.matches("PUT", fields["access-control-allow-methods"])
     _, fields = get("/", { Origin = "http://bad" })
     assert.is_nil(fields["access-control-allow-origin"])
+  end)
+
+  it("for other origins shows them errors that are answers", function()
+    local running <close> = wrapped(http.cors { origins = "*" }, function() http.error(403, "not you") end)
+    local status, fields, body = get("/", { Origin = "http://any" })
+    assert.same({ 403, "*", "not you\n" }, { status, fields["access-control-allow-origin"], body })
   end)
 
   it("compresses what is worth it, for those who can read it", function()

@@ -110,19 +110,52 @@ static int number(const char *s, int count) {
   return n;
 }
 
-int64_t rl_http_read_date(const char *s, size_t len) {
-  if (len != RL_HTTP_DATE_LEN || memcmp(s + 3, ", ", 2) != 0 || memcmp(s + 25, " GMT", 4) != 0)
-    return -1;
+static int read_month(const char *s) {  // from 0; 12: none
   int month = 0;
-  while (month < 12 && memcmp(s + 8, months + 3 * month, 3) != 0) month++;
-  int mday = number(s + 5, 2), year = number(s + 12, 4);
-  int hour = number(s + 17, 2), minute = number(s + 20, 2), second = number(s + 23, 2);
-  bool marks = s[7] == ' ' && s[11] == ' ' && s[16] == ' ' && s[19] == ':' && s[22] == ':';
-  if (!marks || month == 12 || mday < 1 || mday > 31 || year < 1970 || hour < 0 || hour > 23 ||
-      minute < 0 || minute > 59 || second < 0 || second > 60) {
+  while (month < 12 && memcmp(s, months + 3 * month, 3) != 0) month++;
+  return month;
+}
+
+// "08:49:37" as seconds, or -1.
+static int read_time(const char *s) {
+  int hour = number(s, 2), minute = number(s + 3, 2), second = number(s + 6, 2);
+  if (s[2] != ':' || s[5] != ':' || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+      second < 0 || second > 60) {
     return -1;
   }
-  return days_from_civil(year, month, mday) * 86400 + hour * 3600 + minute * 60 + second;
+  return hour * 3600 + minute * 60 + second;
+}
+
+static int64_t join_date(int year, const char *month_name, int mday, const char *time) {
+  int month = read_month(month_name), of_day = read_time(time);
+  if (month == 12 || mday < 1 || mday > 31 || year < 1970 || of_day < 0) return -1;
+  return days_from_civil(year, month, mday) * 86400 + of_day;
+}
+
+// "06-Nov-94 08:49:37 GMT", behind the name of a day. A year below 70 is of this century.
+static int64_t read_rfc850(const char *s, size_t len) {
+  if (len != 22 || s[2] != '-' || s[6] != '-' || s[9] != ' ' || memcmp(s + 18, " GMT", 4) != 0)
+    return -1;
+  int year = number(s + 7, 2);
+  return year < 0 ? -1 : join_date(year + (year < 70 ? 2000 : 1900), s + 3, number(s, 2), s + 10);
+}
+
+// "Sun Nov  6 08:49:37 1994"
+static int64_t read_asctime(const char *s) {
+  bool marks = s[3] == ' ' && s[7] == ' ' && s[10] == ' ' && s[19] == ' ';
+  int mday = s[8] == ' ' ? number(s + 9, 1) : number(s + 8, 2);
+  return marks ? join_date(number(s + 20, 4), s + 4, mday, s + 11) : -1;
+}
+
+int64_t rl_http_read_date(const char *s, size_t len) {
+  enum { ASCTIME_LEN = 24 };
+  if (len == ASCTIME_LEN) return read_asctime(s);
+  const char *comma = memchr(s, ',', len);
+  if (!comma || (size_t)(s + len - comma) < 2 || comma[1] != ' ') return -1;
+  if (comma - s != 3) return read_rfc850(comma + 2, (size_t)(s + len - comma - 2));
+  bool marks = len == RL_HTTP_DATE_LEN && s[7] == ' ' && s[11] == ' ' && s[16] == ' ' &&
+               memcmp(s + 25, " GMT", 4) == 0;
+  return marks ? join_date(number(s + 12, 4), s + 8, number(s + 5, 2), s + 17) : -1;
 }
 
 bool rl_http1_put_status(rl_buf *out, int status) {

@@ -12,7 +12,7 @@ enum { RL_HTTP_DATE_LEN = 29 };
 const char *rl_http_reason(int status);
 // "Sun, 06 Nov 1994 08:49:37 GMT" of seconds since 1970, without an end mark.
 void rl_http_date(char out[RL_HTTP_DATE_LEN], int64_t seconds);
-// The seconds of such a date, or -1: any other form is no date.
+// The seconds of a date in one of the three forms of RFC 9110, 5.6.7, or -1.
 int64_t rl_http_read_date(const char *s, size_t len);
 
 // "HTTP/1.1 200 OK\r\n". False, here and below: memory is out.

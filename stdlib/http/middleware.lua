@@ -29,6 +29,16 @@ local function vary(headers, name)
   headers[key or "Vary"] = value and value .. ", " .. name or name
 end
 
+-- What `next` returns, or the answer that its error asks for: the page is to see that too.
+local function answered(next, request)
+  local ok, answer = pcall(next, request)
+  if ok then return answer end
+  local status, message = native.asked(answer)
+  if not status then error(answer, 0) end
+  return { status = status, headers = { ["Content-Type"] = "text/plain; charset=utf-8" },
+    body = (message or native.reason(status)) .. "\n" }
+end
+
 local cors_known =
   { origins = "any", methods = "table", headers = "table", credentials = "boolean", max_age = "integer" }
 
@@ -58,7 +68,7 @@ function middleware.cors(options)
       return answer
     end
     local preflight = request.method == "OPTIONS" and request.headers["access-control-request-method"]
-    local answer = preflight and { status = 204, headers = {} } or opened(next(request), request)
+    local answer = preflight and { status = 204, headers = {} } or opened(answered(next, request), request)
     if not answer then return nil end
     answer.headers["Access-Control-Allow-Origin"] = any and "*" or origin
     if options.credentials then answer.headers["Access-Control-Allow-Credentials"] = "true" end

@@ -88,7 +88,8 @@ static void test_dates(void) {
     EXPECT_EQ(rl_http_read_date(date, sizeof date), t);
   }
   EXPECT_EQ(rl_http_read_date("Sun, 06 Nov 99999 08:49:37 GMT", 30), -1);
-  EXPECT_EQ(rl_http_read_date("Sunday, 06-Nov-94 08:49:37 GMT", 30), -1);
+  EXPECT_EQ(rl_http_read_date("Sunday, 06-Nov-94 08:49:37 GMT", 30), 784111777);
+  EXPECT_EQ(rl_http_read_date("Sun Nov  6 08:49:37 1994", 24), 784111777);
 }
 
 static void test_put(void) {
