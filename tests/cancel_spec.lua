@@ -102,6 +102,38 @@ describe("cancellation", function()
     assert.same({ "another" }, rille.suppressed(err))
   end)
 
+  it("of a deadline stays one when its cleanup fails, inside a pcall or not", function()
+    for _, protect in ipairs { function(f) f() end, pcall } do
+      local failure = { "in cleanup" }
+      local ok, err = pcall(rille.timeout, 1, function()
+        protect(function()
+          local _ <close> = setmetatable({}, { __close = function() error(failure) end })
+          rille.sleep(10)
+        end)
+      end)
+      assert.is_false(ok)
+      assert.equal("TIMEOUT", err.code)
+      assert.same({ failure }, rille.suppressed(err))
+    end
+  end)
+
+  it("goes on from an xpcall, and keeps what the runtime raised in its cleanup", function()
+    local function same(err) return err end
+    local ok, err = pcall(rille.timeout, 1, function()
+      xpcall(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          local closed = rille.channel()
+          closed:close()
+          closed:send(1)
+        end })
+        rille.sleep(10)
+      end, same)
+    end)
+    assert.is_false(ok)
+    assert.equal("TIMEOUT", err.code)
+    assert.equal("CLOSED", rille.suppressed(err)[1].code)
+  end)
+
   it("is seen by catch_cancel, with the reason", function()
     local seen
     local t = rille.spawn(function()

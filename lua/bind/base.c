@@ -4,6 +4,7 @@
 #include "lua/bind/base.h"
 
 #include "lua/bind/code.h"
+#include "lua/bind/error.h"
 #include "lua/bind/scope.h"
 #include "lua/bind/stack.h"
 
@@ -13,9 +14,9 @@
 
 static int protected(lua_State *L, int status, lua_KContext mark, int extra) {
   bool failed = status != LUA_OK && status != LUA_YIELD;
-  // Behind a message handler the error may be what that made of a cancellation: it has seen it, and
-  // nothing is lost.
-  rl_protect_done(L, mark, failed && extra == 0);
+  // Behind a message handler the error may be what that made of a cancellation, unless it is one of
+  // the runtime's: the handler has seen it, and nothing is lost.
+  rl_protect_done(L, mark, failed && (extra == 0 || rl_is_error_object(L, -1)));
   if (!failed) return lua_gettop(L) - extra;
   lua_pushboolean(L, 0);
   lua_pushvalue(L, -2);

@@ -102,7 +102,7 @@ int rl_raise_denied(lua_State *L, const char *op, const char *field, const char 
   return lua_error(L);
 }
 
-static bool is_object(lua_State *L, int index) {
+bool rl_is_error_object(lua_State *L, int index) {
   if (!lua_istable(L, index) || !lua_getmetatable(L, index)) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, rl_state_of(L)->errors);
   bool same = lua_rawequal(L, -1, -2);
@@ -112,7 +112,7 @@ static bool is_object(lua_State *L, int index) {
 
 bool rl_is_error(lua_State *L, int index, const char *code) {
   index = lua_absindex(L, index);
-  if (!is_object(L, index)) return false;
+  if (!rl_is_error_object(L, index)) return false;
   lua_pushliteral(L, "code");
   lua_rawget(L, index);
   bool same = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), code) == 0;

@@ -24,6 +24,8 @@ int rl_raise_sys(lua_State *L, int err, const char *op, const char *field, const
 int rl_raise_denied(lua_State *L, const char *op, const char *field, const char *subject,
                     const char *why);
 
+// True for an error object of the runtime, whatever its code.
+bool rl_is_error_object(lua_State *L, int index);
 // True if the value at `index` is an error object with that code.
 bool rl_is_error(lua_State *L, int index, const char *code);
 

@@ -201,7 +201,7 @@ static verdict judge(lua_State *L, rl_scope *s, bool *delivered) {
   }
   if (!s->ok && how == RL_ABSORBS && body != RL_BODY_TASK && rl_promote_suppressed(L)) {
     rl_trace_keep(L, -1);
-    return RAISE;
+    return with_failure(L, s, how);
   }
   if (how == RL_PASSES) {
     if (s->ok) rl_push_cancelled(L, t->unwinding);
