@@ -207,7 +207,8 @@ describe("a request", function()
     local said = rille.process.run { arg[-1], "-", cert, tostring(key), stdin = script, check = true }.stdout
     local grown, accepted = said:match "^(%-?%d+)%s+(%d+)"
     assert.equal("1", accepted)
-    assert.is_true(tonumber(grown) < 1000, grown .. " KiB")
+    local most = os.getenv "ASAN_OPTIONS" and 65536 or 1000 -- a sanitizer keeps what was freed
+    assert.is_true(tonumber(grown) < most, grown .. " KiB")
   end)
 
   it("shows the head before the body has come", function()
