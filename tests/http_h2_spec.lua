@@ -34,6 +34,16 @@ describe("HTTP/2", function()
     assert.matches("^HTTP/1.1 200 .*HTTP/1.1 505 ", conn:read "a")
   end)
 
+  it("leaves out of an answer what belongs to a connection of HTTP/1", function()
+    local server <close> = serve(function()
+      return { headers = { Connection = "close", ["Keep-Alive"] = "x", ["Proxy-Connection"] = "x", Upgrade = "x", TE = "x", A = "b" }, body = "" }
+    end)
+    local headers = fetch(server, "/").headers
+    headers.date = nil
+    setmetatable(headers, nil)
+    assert.same({ a = "b", ["content-length"] = "0", ["content-type"] = "text/plain; charset=utf-8" }, headers)
+  end)
+
   it("is agreed on by ALPN", function()
     local dir = rille.fs.temp_dir()
     local cert, key = dir .. "/cert.pem", dir .. "/key.pem"

@@ -154,9 +154,17 @@ static char *keep(head *h, const char *s, size_t len, bool lower) {
   return at;
 }
 
+// Fields of one connection of HTTP/1, beside those that rl_http_answer_each leaves out: with them,
+// an answer would be malformed (RFC 9113, 8.2.2).
+static bool is_of_http1(const char *name, size_t len) {
+  return (len == 2 && rl_http1_same(name, 2, "te")) ||
+         (len == 7 && rl_http1_same(name, 7, "upgrade")) ||
+         (len == 16 && rl_http1_same(name, 16, "proxy-connection"));
+}
+
 static void add(void *ud, const char *name, size_t name_len, const char *value, size_t len) {
   head *h = ud;
-  if (name_len == 7 && rl_http1_same(name, 7, "upgrade")) return;
+  if (is_of_http1(name, name_len)) return;
   if (h->count == FIELDS_MAX) {
     h->full = true;
     return;
