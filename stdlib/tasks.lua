@@ -283,7 +283,8 @@ function tasks.map(list, f, options)
   return results
 end
 
---- Runs `f(started, ...)` in a child of the group and waits until it calls `started(v)`.
+--- Runs `f(started, ...)` in a child of the group and waits until it calls `started(v)`. A caller that is cancelled before
+--- cancels the child, and waits for its end.
 --- @async
 --- @param f fun(started: fun(v?: any), ...)
 --- @return any v
@@ -303,6 +304,14 @@ function scope.Group:start(f, ...)
       ready:try_send { v }
     end, ...)
   end, ...)
+  local _ <close> = setmetatable({}, {
+    __close = function(_, err)
+      if err ~= nil then
+        child:cancel()
+        task.join(child)
+      end
+    end,
+  })
   local value = ready:recv()
   if not value then
     if task.failed(child) then

@@ -370,6 +370,21 @@ describe("combinators:", function()
     assert.equal("BROKEN", err.code)
   end)
 
+it("start: a caller that is cancelled before takes the child with it", function()
+    local ended
+    rille.group(function(g)
+      local function slow()
+        local _ <close> = setmetatable({}, { __close = function()
+          rille.yield()
+          ended = true
+        end })
+        rille.sleep(3600)
+      end
+      assert.is_false(rille.move_on_after(0.01, g.start, g, slow))
+      assert.is_true(ended)
+    end)
+  end)
+
   it("select does exactly one of its cases", function()
     local a, b = rille.channel(), rille.channel()
     rille.group(function(g)
