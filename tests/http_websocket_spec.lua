@@ -273,6 +273,7 @@ describe("a handshake", function()
   for name, case in pairs {
     ["with a wrong key"] = { "400", "", "Key: [^\r]*", "Key: short" },
     ["of version 12"] = { "426", "", "Version: 13", "Version: 12" },
+    ["of HTTP/1.0"] = { "426", "", "HTTP/1.1", "HTTP/1.0" },
     ["without Upgrade"] = { "426", "", "Upgrade: websocket\r\n", "" },
     ["without Host"] = { "400", "", "Host: a\r\n", "" },
     ["from a foreign origin"] = { "403", "", "$", "Origin: http://evil.example\r\n" },

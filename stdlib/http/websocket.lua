@@ -169,7 +169,7 @@ function websocket.websocket(request, options)
   check(options, server_known, "http.websocket")
   options = options or {}
   local headers = request.headers
-  if request.method ~= "GET" or not has(headers.connection, "upgrade") or not has(headers.upgrade, "websocket") then
+  if request.method ~= "GET" or request.version ~= "1.1" or not has(headers.connection, "upgrade") or not has(headers.upgrade, "websocket") then
     refuse(426, "a WebSocket handshake is expected")
   end
   if headers["sec-websocket-version"] ~= "13" then refuse(426, "WebSocket version 13 is expected") end
