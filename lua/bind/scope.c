@@ -48,9 +48,13 @@ void rl_scope_reason(lua_State *L, rl_scope *s, int index) {
   s->reason = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-rl_scope *rl_scope_open_here(lua_State *L) {
+rl_scope *rl_scope_open_here(lua_State *L, uint64_t due) {
   rl_state *st = rl_state_of(L);
   rl_scope *s = rl_scope_new(&st->loop, NULL);
+  if (s && rl_scope_deadline(s, due) < 0) {
+    rl_scope_unref(s);
+    s = NULL;
+  }
   if (!s) luaL_error(L, "not enough memory");
   rl_scope_enter(s, &st->current->core);
   return s;

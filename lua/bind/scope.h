@@ -14,8 +14,8 @@ typedef enum {
   RL_BODY_TASK
 } rl_body;
 
-// A new scope entered by the current task. Raises when memory is out.
-rl_scope *rl_scope_open_here(lua_State *L);
+// A new scope entered by the current task, with a deadline or RL_NEVER. Raises when memory is out.
+rl_scope *rl_scope_open_here(lua_State *L, uint64_t due);
 
 // Calls the function below `nargs` arguments in `s`, which has just been entered, joins, leaves,
 // and returns what the kind of body says, or raises. Drops the body's reference to `s`.

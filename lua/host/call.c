@@ -54,15 +54,13 @@ static void discard(rille_call *call) {
 }
 
 static rille_status start_bounded(rille_call *call, lua_State *L, const rille_call_options *o) {
-  if (!rl_call_own_scope(call)) {
+  uint64_t due = o->timeout_ns ? rl_loop_after(&call->rt->st.loop, o->timeout_ns) : RL_NEVER;
+  if (!rl_call_own_scope(call) || rl_scope_deadline(call->scope, due) < 0) {
     lua_pop(L, call->nargs + 1);
     return RILLE_ENOMEM;
   }
   rille_status status = rl_call_start(call, L);
   if (status == RILLE_OK && o->name) rl_call_name(call, o->name);
-  if (status == RILLE_OK && o->timeout_ns) {
-    rl_scope_deadline(call->scope, rl_loop_now(&call->rt->st.loop) + o->timeout_ns);
-  }
   return status;
 }
 

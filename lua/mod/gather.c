@@ -165,7 +165,7 @@ static int gather(lua_State *L) {
   lua_pushboolean(L, list);
   lua_replace(L, 3);
   *g = (gathering){L, NULL, list ? FIRST_ITEM : 0, results, settled, rl_site_here(L)};
-  g->scope = rl_scope_open_here(L);
+  g->scope = rl_scope_open_here(L, RL_NEVER);
   rl_spawn_children(L, g->scope, settled ? &settle_child : &gather_child, g, count);
   return rl_scope_finish(L, g->scope, RL_BODY_PLAIN, results, true, gathered);
 }

@@ -66,8 +66,8 @@ static int group_cancel(lua_State *L) {
 }
 
 // Enters a scope that the object at the top of the stack refers to.
-static rl_scope *enter(lua_State *L, scope_box *b) {
-  rl_scope *s = rl_scope_open_here(L);
+static rl_scope *enter(lua_State *L, scope_box *b, uint64_t due) {
+  rl_scope *s = rl_scope_open_here(L, due);
   b->scope = s;
   rl_scope_ref(s);
   return s;
@@ -78,7 +78,7 @@ static int scope_group(lua_State *L) {
   rl_checkpoint(L);
   lua_settop(L, 1);
   scope_box *g = rl_object_new(L, &group_class, 0);
-  return rl_scope_call(L, enter(L, g), RL_BODY_GROUP, 1);
+  return rl_scope_call(L, enter(L, g, RL_NEVER), RL_BODY_GROUP, 1);
 }
 
 // Timeouts.
@@ -93,8 +93,7 @@ static int call_until(lua_State *L, rl_body body) {
   uint64_t ns = rl_check_seconds(L, 1);
   luaL_checkany(L, 2);
   rl_checkpoint(L);
-  rl_scope *s = rl_scope_open_here(L);
-  rl_scope_deadline(s, after(L, ns));
+  rl_scope *s = rl_scope_open_here(L, after(L, ns));
   return rl_scope_call(L, s, body, lua_gettop(L) - 2);
 }
 
@@ -105,7 +104,7 @@ static int scope_move_on_after(lua_State *L) { return call_until(L, RL_BODY_MOVE
 static int scope_shield(lua_State *L) {
   luaL_checkany(L, 1);
   rl_check_can_wait(L);
-  rl_scope *s = rl_scope_open_here(L);
+  rl_scope *s = rl_scope_open_here(L, RL_NEVER);
   s->shield = true;
   return rl_scope_call(L, s, RL_BODY_SHIELD, lua_gettop(L) - 1);
 }
@@ -142,7 +141,7 @@ static int scope_deadline(lua_State *L) {
   uint64_t ns = rl_check_seconds(L, 1);
   rl_checkpoint(L);
   scope_box *d = rl_object_new(L, &deadline_class, 0);
-  rl_scope_deadline(enter(L, d), after(L, ns));
+  enter(L, d, after(L, ns));
   return 1;
 }
 
