@@ -419,10 +419,14 @@ describe("a wrapper", function()
   end
 
   it("for other origins answers preflights and names who may", function()
-    local running <close> = wrapped(http.cors { origins = { "http://good" } }, function() return "x" end)
+    local cors = http.cors { origins = { "http://good" }, expose = { "ETag", "X-Total" } }
+    local running <close> = wrapped(cors, function() return "x" end)
     local status, fields = ask("OPTIONS", "/", { Origin = "http://good", ["Access-Control-Request-Method"] = "PUT" })
     assert.same({ 204, "http://good" }, { status, fields["access-control-allow-origin"] })
     assert.matches("PUT", fields["access-control-allow-methods"])
+    assert.is_nil(fields["access-control-expose-headers"])
+    _, fields = get("/", { Origin = "http://good" })
+    assert.equal("ETag, X-Total", fields["access-control-expose-headers"])
     _, fields = get("/", { Origin = "http://bad" })
     assert.is_nil(fields["access-control-allow-origin"])
   end)

@@ -40,12 +40,13 @@ local function answered(next, request)
 end
 
 local cors_known =
-  { origins = "any", methods = "table", headers = "table", credentials = "boolean", max_age = "integer" }
+  { origins = "any", methods = "table", headers = "table", expose = "table", credentials = "boolean", max_age = "integer" }
 
 --- @class rille.http.CorsOptions
 --- @field origins string[]|"*"
 --- @field methods? string[]
---- @field headers? string[]
+--- @field headers? string[] of requests: what the browser asks for
+--- @field expose? string[] headers of answers that a page may read
 --- @field credentials? boolean
 --- @field max_age? integer seconds: 600
 
@@ -78,6 +79,8 @@ function middleware.cors(options)
       answer.headers["Access-Control-Allow-Headers"] = options.headers and table.concat(options.headers, ", ")
         or request.headers["access-control-request-headers"]
       answer.headers["Access-Control-Max-Age"] = tostring(options.max_age or 600)
+    elseif options.expose then
+      answer.headers["Access-Control-Expose-Headers"] = table.concat(options.expose, ", ")
     end
     return answer
   end
