@@ -173,9 +173,9 @@ Worker.__call = function(self) return self.outbox:recv() end
 --- @return any ... what its function returned
 --- @raise what its function raised, with the worker's traceback in `traceback`
 function Worker:join()
-  claim(self)
   self.calls:close()
   self.finished:await()
+  claim(self)
   local ended = self.ended
   if ended[1] == "ok" then return table.unpack(ended, 2, ended.n) end
   error(reason(ended), 0)

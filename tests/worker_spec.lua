@@ -231,6 +231,12 @@ describe("the end of a worker", function()
       io.stderr:write "--\n"
       local joined <close> = ended(worker.spawn(function() error("joined", 0) end))
       local kept = ended(worker.spawn(function() error("kept", 0) end))
+      local left = worker.spawn(function()
+        require("rille.worker").recv()
+        error("left", 0)
+      end)
+      assert(not rille.move_on_after(0, left.join, left))
+      ended(left:send "go")
       do local block <close> = ended(worker.spawn(function() error("of a block", 0) end)) end
       assert(not pcall(joined.join, joined))
     ]] }
@@ -238,6 +244,7 @@ describe("the end of a worker", function()
     local before, after = run.stderr:match "^(.*)%-%-\n(.*)$"
     assert.matches("WORKER: dropped", before)
     assert.matches("WORKER: kept", after)
+    assert.matches("WORKER: left", after)
     assert.matches("WORKER: of a block", after)
     assert.is_nil(run.stderr:find("joined", 1, true))
   end)
