@@ -2,6 +2,7 @@
 local json = require "rille.json"
 local rille = require "rille"
 local check_options, getenv = require("rille.options").check, require("rille.options").getenv
+local guard = require("rille.options").guard
 
 local LEVELS = { debug = 1, info = 2, warn = 3, error = 4, off = 5 }
 local COLORS = { debug = "2", info = "36", warn = "33", error = "31" }
@@ -99,14 +100,10 @@ local function write_all()
   end
 end
 
-local function when_closed(f)
-  return setmetatable({}, { __close = f })
-end
-
 -- Also at the end of the program, when detached tasks are cancelled, every line is written: a write that has begun must not
 -- be cut. Who takes nothing for the length of a grace period is given up.
 local function writer()
-  local _ <close> = when_closed(function() writing = false end)
+  local _ <close> = guard(function() writing = false end)
   local inner
   local work = rille.async(rille.shield)(rille.group, function(group)
     inner = group
@@ -114,7 +111,9 @@ local function writer()
   end)
   local ok, err = rille.catch_cancel(work.await, work)
   if ok then return end
-  local _ <close> = when_closed(function() inner:cancel { grace = 0 } end)
+  local _ <close> = guard(function()
+    if inner then inner:cancel { grace = 0 } end
+  end)
   work:await()
   error(err, 0)
 end

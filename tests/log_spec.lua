@@ -36,9 +36,22 @@ describe("log", function()
     assert.matches('"i":6000,', output)
   end)
 
+  it("goes on when its writer is cancelled before it has begun", function()
+    local output = run [[
+      log.info "first"
+      for _, task in ipairs(rille.tasks()) do
+        if task ~= rille.current() then task:cancel { grace = 0 } end
+      end
+      for _ = 1, 10 do rille.yield() end
+      log.info "second"
+    ]]
+    assert.matches('^[^\n]*"first"[^\n]*\n[^\n]*"second"[^\n]*\n$', output)
+  end)
+
   it("goes on after a stream that has failed once", function()
     local output = run [[
       local fails, got = true, {}
+      local clock <close> = rille.test.clock()
       log.configure { format = "pretty", stream = { write = function(_, text)
         if fails then error("disk full", 0) end
         got[#got + 1] = text
