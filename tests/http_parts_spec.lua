@@ -374,6 +374,30 @@ describe("an answer", function()
     end
   end)
 
+  it("of events tells how its producer fails when the client has gone", function()
+    for _, version in ipairs { "1.1", "2-prior" } do
+      for _, try in ipairs { function(f, ...) f(...) end, pcall } do
+        local told, errors = rille.event(), {}
+        local function on_error(err)
+          errors[#errors + 1] = tostring(err)
+          told:set()
+        end
+        local running <close> = http.serve { port = 0, on_error = on_error, handler = function()
+          return http.sse(function(send)
+            local _ <close> = setmetatable({}, { __close = function() error("cleanup", 0) end })
+            while true do try(send, ("x"):rep(60000)) end
+          end)
+        end }
+        local answer = http.get(running.url, { version = version, stream = true })
+        answer.body:read(1)
+        rille.sleep(0.01) -- the windows fill
+        answer:close()
+        rille.timeout(5, told.wait, told)
+        assert.same({ "cleanup" }, errors, version)
+      end
+    end
+  end)
+
   it("of events is sent by its producer alone", function()
     local told
     local running <close> = serve(function()

@@ -354,7 +354,7 @@ end
 --- Makes a request. Redirects are followed (10; credentials are dropped when the host changes, https never becomes
 --- http), compressed bodies unpacked, connections kept. A body of more than 16 MiB raises LIMIT unless `limit` says
 --- otherwise; with `stream=true` the body is a stream, which the caller closes. What was sent on a kept connection that
---- turned out dead is sent again, unless it had a body.
+--- turned out dead is sent again, unless it had a body or its method must not come twice.
 --- @async
 --- @param options rille.http.FetchOptions
 --- @return rille.http.Response

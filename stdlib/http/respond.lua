@@ -91,15 +91,16 @@ function Events:read() return self.next() end
 function Events:send(data, options)
   if coroutine.running() ~= self.producer then error("only the coroutine of its producer can send an event", 3) end
   coroutine.yield(event(data, options))
-  if self.over then error(native.failure(0, "the client of the events has gone", "ECONNRESET"), 0) end
+  if self.gone then error(self.gone, 0) end
 end
 
 -- A producer that waits to go on fails where it sends, so that what it holds is closed.
 function Events:__close()
   if not self.producer or coroutine.status(self.producer) ~= "suspended" then return end
-  self.over = true
-  pcall(self.next)
-  if coroutine.status(self.producer) == "suspended" then coroutine.close(self.producer) end
+  self.gone = native.failure(0, "the client of the events has gone", "ECONNRESET")
+  local ok, err = pcall(self.next)
+  if coroutine.status(self.producer) == "suspended" then ok, err = coroutine.close(self.producer) end
+  if not ok and not rawequal(err, self.gone) then error(err, 0) end
 end
 
 --- Server-sent events: `produce(send)` runs while the client listens; `send(data, {event=, id=, retry=})` raises ECONNRESET
