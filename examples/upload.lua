@@ -16,14 +16,15 @@ local function receive(request)
   for part in request:parts() do
     if part.filename and part.filename ~= "" then
       count = count + 1
-      local path = ("%s/%d"):format(directory, count) -- never the name that the client gave
+      local number = count -- others may come meanwhile
+      local path = ("%s/%d"):format(directory, number) -- never the name that the client gave
       local size = 0
       local file <close> = fs.open(path, "w")
       for piece in part:chunks() do
         file:write(piece)
         size = size + #piece
       end
-      lines[#lines + 1] = ("%s: %d bytes, kept as number %d\n"):format(part.filename, size, count)
+      lines[#lines + 1] = ("%s: %d bytes, kept as number %d\n"):format(part.filename, size, number)
     end
   end
   return table.concat(lines)
