@@ -370,7 +370,7 @@ describe("combinators:", function()
     assert.equal("BROKEN", err.code)
   end)
 
-it("start: a caller that is cancelled before takes the child with it", function()
+  it("start: a caller that is cancelled before takes the child with it", function()
     local ended
     rille.group(function(g)
       local function slow()

@@ -446,6 +446,29 @@ describe("rille.fs: directories and names", function()
     assert.equal("ENOTDIR", failure(fs.list, "/dev/null").code)
   end)
 
+  it("loses no name of a walk to a cancel", function()
+    local dir <const>, _ <close> = temp_dir()
+    local deep, seen = dir, 0
+    for _ = 1, 20 do
+      deep = deep .. "/d"
+      fs.mkdir(deep)
+    end
+    local walk, state, _, closing = fs.walk(dir)
+    local _ <close> = closing
+    local ended
+    repeat
+      local name
+      rille.group(function(g)
+        g:spawn(g.cancel, g)
+        name = walk(state)
+        ended = name == nil
+      end)
+      if not name and not ended then name = walk(state) end
+      if name then seen = seen + 1 end
+    until ended
+    assert.equal(20, seen)
+  end)
+
   it("walks a tree, parents first, without following links", function()
     local dir <const>, _ <close> = temp_dir()
     fs.mkdir(dir .. "/a/b/c", { parents = true })

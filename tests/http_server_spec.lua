@@ -207,6 +207,18 @@ describe("a request", function()
     assert.equal([[a:x"y; name=z.txt|b:plain|c:C:\dir\f.txt|:|nil:nil]], answer:match "\r\n\r\n(.*)$")
   end)
 
+  it("with a part whose head is too long is refused", function()
+    local server <close> = serve(function(r)
+      for _ in r:parts() do end
+      return "read"
+    end)
+    for length, status in pairs { [16000] = "200", [17000] = "400" } do
+      local body = "--b\r\nX: " .. ("x"):rep(length) .. "\r\n\r\n\r\n--b--"
+      assert.equal(status, statuses(raw(server, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+        .. "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body, true)))
+    end
+  end)
+
   it("with thousands of cookies, or of tags to compare, is answered at once or refused", function()
     local server <close> = serve(function(r)
       local count = 0

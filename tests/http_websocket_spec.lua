@@ -166,12 +166,12 @@ describe("a WebSocket", function()
 
   it("takes pieces of a long message for a sign of life", function()
     local got
-    local server <close> = serve(function(ws) got = ws:recv() end, { ping = 0.05 })
+    local server <close> = serve(function(ws) got = ws:recv() end, { ping = 0.2 })
     local conn <close> = raw(server)
     local frame = masked(0x81, ("x"):rep(60))
     for i = 1, #frame do
       conn:write(frame:sub(i, i))
-      rille.sleep(0.004)
+      rille.sleep(0.008)
     end
     conn:read "a"
     assert.equal(("x"):rep(60), got)
@@ -218,6 +218,22 @@ describe("a WebSocket", function()
     rille.timeout(5, over.wait, over)
     assert.same({ "CLOSED", 1006 }, { err.code, code })
     conn:close()
+  end)
+
+  it("lets nobody overtake who waits to send", function()
+    local got = {}
+    local server <close> = serve(function(ws)
+      rille.group(function(g)
+        g:spawn(function()
+          ws:send(("x"):rep(8000000))
+          ws:send "third"
+        end)
+        g:spawn(function() ws:send "second" end)
+      end)
+    end, { deflate = false })
+    local ws <close> = connect(server, { limit = 1 << 23 })
+    for message in ws do got[#got + 1] = message:sub(1, 8) end
+    assert.same({ "xxxxxxxx", "second", "third" }, got)
   end)
 
   it("lets many tasks send at once, whole message after whole message", function()

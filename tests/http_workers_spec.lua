@@ -2,6 +2,7 @@
 local rille = require "rille"
 local http = require "rille.http"
 local net = require "rille.net"
+local worker = require "rille.worker"
 
 local function ask(port, path)
   local conn <close> = net.connect("127.0.0.1", port)
@@ -24,10 +25,11 @@ describe("workers", function()
   end)
 
   it("answer what is under way before the server has stopped", function()
-    local tasks = #rille.tasks()
+    local tasks, begun = #rille.tasks(), worker.buffer(8)
     local server = http.serve {
       port = 0, workers = 2,
       handler = function(request)
+        if request.path == "/slow" then begun:add(1) end
         if not require("rille.worker").is_worker() then return "first" end
         if request.path == "/slow" then require("rille").sleep(0.1) end
         return "second"
@@ -41,7 +43,7 @@ describe("workers", function()
       asking[i] = net.connect("127.0.0.1", server.port)
       asking[i]:write "GET /slow HTTP/1.0\r\n\r\n"
     end
-    rille.sleep(0.03)
+    while begun:load(1) < #asking do rille.sleep(0.001) end
     server:stop()
     assert.equal(tasks, #rille.tasks())
     for _, conn in ipairs(asking) do

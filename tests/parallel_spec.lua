@@ -133,6 +133,7 @@ describe("rille.supervisor", function()
   end)
 
   it("is not silent when it is closed after it has given up", function()
+    local clock <close> = rille.test.clock() -- luacheck: ignore clock
     local ok, err = pcall(rille.group, function()
       local s <close> = supervisor.start { limit = 0, function() error("broken", 0) end }
       assert.equal("one_for_one", s.strategy)

@@ -2,6 +2,7 @@
 local json = require "rille.json"
 local program = arg[-1]
 local rille = require "rille"
+local fs = rille.fs
 
 local function sh(command)
   local pipe = assert(io.popen(("R=%s; { %s ; } 2>&1"):format(program, command)))
@@ -72,13 +73,19 @@ io.stdout:flush()
 deep()
 ]]
 
+  -- The processor time of a process, in hundredths of a second.
+  local function ticks(pid)
+    return tonumber(fs.read(("/proc/%d/stat"):format(pid)):match("%) " .. ("%S+ "):rep(11) .. "(%d+)"))
+  end
+
   -- Runs it until it is stuck, then f(child).
   local function while_stuck(environment, f)
     with_files(1, function(path)
       write(path, STUCK)
       local child <close> = rille.process.spawn { program, path, env = environment, grace = 0.01 }
       assert.equal("ready", child.stdout:read "l")
-      rille.sleep(0.05)  -- it still has to leave print
+      local ready = ticks(child.pid)
+      repeat rille.sleep(0.01) until ticks(child.pid) > ready + 2 -- it still had to leave print
       f(child)
       child:kill "KILL"
     end)

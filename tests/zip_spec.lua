@@ -276,4 +276,20 @@ describe("wrapped streams", function()
     r:close()
     assert.is_true(from.closed)
   end)
+
+  it("tell what is cut also when a cancel comes with the end", function()
+    local pieces, scope = { zip.gzip("short"):sub(1, -5) }, nil
+    local from = {}
+    function from:read()
+      local piece = table.remove(pieces, 1)
+      if not piece then scope:cancel() end
+      return piece
+    end
+    local r, code = zip.reader(from, "gzip"), nil
+    rille.group(function(g)
+      scope = g
+      code = refused(r.read, r, "a")
+    end)
+    assert.equal("INVALID", code)
+  end)
 end)
