@@ -290,7 +290,6 @@ static int send_start(lua_State *L, int status, lua_KContext opcode) {
   return send_more(L, w, 0);
 }
 
-// send(opcode, data, compressed), or send(8, reason, code).
 // A server's message for which there is room, without a copy of it.
 static int try_start(lua_State *L, int status, lua_KContext opcode) {
   (void)status;
@@ -324,6 +323,7 @@ static int ws_try_send(lua_State *L) {
   return rl_no_wait(L, try_start, (lua_KContext)opcode);
 }
 
+// send(opcode, data, compressed), or send(8, reason, code).
 static int ws_send(lua_State *L) {
   websocket *w = check_ws(L);
   lua_Integer opcode = luaL_checkinteger(L, S_OPCODE);
