@@ -177,23 +177,23 @@ local function send_pieces(transfer, body, size)
 end
 
 -- The task that sends a body in pieces. What fails when the transfer is over is nobody's error.
-local pump = rille.async(function(transfer, body, size)
-  local ok, err = pcall(send_pieces, transfer, body, size)
-  if not ok and transfer:abort() then error(err, 0) end
+local pump = rille.async(function(sending, transfer, body, size)
+  local ok, err = rille.catch_cancel(send_pieces, transfer, body, size)
+  if ok or not transfer:abort() then return end
+  sending.failed = not sending.over
+  error(err, 0)
 end)
 
--- Ends the sending, unless it goes on behind an answer that is read as a stream.
+-- Ends the sending, unless it goes on behind an answer that is read as a stream. If it has failed, so has the exchange, for
+-- that reason.
 local Sending = { __close = function(self)
-  if not self.task then return end
-  self.task:cancel()
-  pcall(self.task.await, self.task)
+  local task = self.task
+  if not task then return end
+  self.task, self.over = nil, true
+  task:cancel()
+  pcall(task.await, task)
+  if self.failed then task:await() end
 end }
-
--- An exchange has failed: because of what was to be sent, or of `err`.
-local function fail_exchange(task, err)
-  if task and task:status() == "done" then task:await() end
-  error(err, 0)
-end
 
 local VERBS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true, OPTIONS = true }
 local NOTHING = {}
@@ -242,14 +242,11 @@ local function read_pieces(transfer)
   return table.concat(pieces)
 end
 
-local function read_whole(transfer, task)
+local function read_whole(transfer)
   local ok, body = pcall(read_pieces, transfer)
   if ok then return body end
-  local _, err = pcall(function()
-    transfer:failure()
-    error(body, 0)
-  end)
-  return fail_exchange(task, err)
+  transfer:failure()
+  error(body, 0)
 end
 
 -- Closes what it holds, unless that was handed on.
@@ -314,39 +311,38 @@ local function skip(transfer)
   end
 end
 
--- The transfer whose answer is no redirection to be followed, its head, and the task that may still be sending.
-local function follow(options)
+-- The transfer whose answer is no redirection to be followed, and its head. `sending` has the task that may still be sending.
+local function follow(options, sending)
   local most, deadline = options.redirects or 10, options.timeout and rille.now() + options.timeout
   for hop = 0, math.huge do
     local transfer, body, size = start(options)
     local guard <close> = setmetatable({ held = transfer }, Guard)
-    local sending <close> = setmetatable({ task = body and pump(transfer, body, size) }, Sending)
-    local ok, status, headers, cookies, url, version = pcall(transfer.head, transfer)
-    if not ok then fail_exchange(sending.task, status) end
+    sending.task = body and pump(sending, transfer, body, size)
+    local status, headers, cookies, url, version = transfer:head()
     if most == 0 or not REDIRECTS[status] or not headers.location then
-      local task = sending.task
-      guard.held, sending.task = nil, nil
+      guard.held = nil
       return transfer, setmetatable({
         status = status, headers = headers, set_cookie = cookies, url = url, version = version,
-      }, Response), task
+      }, Response)
     end
     if hop == most then fail("LIMIT", "%s: more than %d redirects", url, most) end
     options = redirected(options, url, status, headers.location)
     if deadline then options.timeout = math.max(deadline - rille.now(), 0.001) end
     skip(transfer)
+    Sending.__close(sending)
   end
 end
 
 local function fetch(options)
-  local transfer, response, task = follow(options)
+  local sending <close> = setmetatable({}, Sending)
+  local transfer, response = follow(options, sending)
   local guard <close> = setmetatable({ held = transfer }, Guard)
-  local sending <close> = setmetatable({ task = task }, Sending)
   if options.raise and not response:ok() then fail("EPROTO", "%s answered with %d", response.url, response.status) end
   if options.stream then
-    response.body, response._sending = transfer, task
+    response.body, response._sending = transfer, sending.task
     guard.held, sending.task = nil, nil
   else
-    response.body = read_whole(transfer, task)
+    response.body = read_whole(transfer)
   end
   return response
 end
