@@ -265,10 +265,13 @@ function tasks.map(list, f, options)
     error("map: option 'concurrency': a positive number expected", 2)
   end
   local results, taken = { n = count }, 0
-  local fails_fast = setmetatable({}, { __close = function(_, err)
-    if err ~= nil then taken = count end -- also where no call waits, and so none can be cancelled
-  end })
+  local cut -- the first task that did not come to its end
   group(function(g)
+    local fails_fast = setmetatable({}, { __close = function(_, err)
+      if err == nil then return end
+      taken, cut = count, cut or task.current() -- no call begins, also where none waits that could be cancelled
+      g:cancel()
+    end })
     for _ = 1, math.min(limit, count) do
       g:spawn(function()
         local _ <close> = fails_fast
@@ -280,6 +283,7 @@ function tasks.map(list, f, options)
       end)
     end
   end)
+  if cut then cut:await() end -- a call has cancelled its own task
   return results
 end
 

@@ -248,6 +248,25 @@ describe("combinators:", function()
     assert.equal(1, calls)
   end)
 
+  it("map raises CANCELLED for a call that cancels its own task, and cancels the others", function()
+    for concurrency = 1, 3 do
+      local ended, begun = 0, 0
+      local ok, err = pcall(rille.map, { 1, 2, 3 }, function(i)
+        begun = begun + 1
+        local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+        if i == math.min(2, concurrency) then
+          rille.current():cancel "enough"
+        end
+        rille.sleep(i == 1 and concurrency > 1 and 3600 or 0)
+      end, { concurrency = concurrency })
+      assert.is_false(ok)
+      assert.equal("CANCELLED", err.code)
+      assert.equal("enough", err.reason)
+      assert.equal(begun, ended)
+      assert.equal(math.min(2, concurrency), begun)
+    end
+  end)
+
   it("wait and map name an option that is none, or of another type", function()
     assert.has_error(function() rille.wait({}, { timout = 1 }) end, "wait: unknown option 'timout'")
     assert.has_error(function() rille.wait({}, 5) end, "wait: a table of options expected, got number")
