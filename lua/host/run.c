@@ -99,6 +99,7 @@ static rille_status run_to_end(rille_runtime *rt) {
     rl_loop_poll(&rt->st.loop, true);
     rl_signals_look(rt);
   }
+  rl_loop_do_chores(&rt->st.loop);
   rt->running = false;
   return RILLE_OK;
 }
@@ -109,6 +110,7 @@ static rille_status run_once(rille_runtime *rt, bool block) {
   rl_loop_poll(&rt->st.loop, block && rille_alive(rt) && !rl_loop_stuck(&rt->st.loop));
   rl_signals_look(rt);
   run_ready(rt);
+  rl_loop_do_chores(&rt->st.loop);
   if (after_run(rt)) rt->running = false;
   return RILLE_OK;
 }

@@ -337,7 +337,7 @@ static bool jump(rl_loop *loop) {
   return true;
 }
 
-static void run_chores(rl_loop *loop) {
+void rl_loop_do_chores(rl_loop *loop) {
   for (rl_link *l; (l = rl_list_pop(&loop->chores));) {
     rl_chore *chore = rl_container_of(l, rl_chore, link);
     chore->run(chore);
@@ -345,7 +345,7 @@ static void run_chores(rl_loop *loop) {
 }
 
 void rl_loop_poll(rl_loop *loop, bool block) {
-  run_chores(loop);
+  rl_loop_do_chores(loop);
   bool wait = block && !loop->head && !jump(loop);
   if (wait && loop->timers.count && !loop->virtual_clock &&
       rl_timers_next(&loop->timers) <= clock_now(loop))
@@ -370,6 +370,6 @@ void rl_loop_turn(rl_loop *loop, bool polled) {
   drain_posts(loop);
   fire_timers(loop);
   rl_loop_run(loop);
-  run_chores(loop);
+  rl_loop_do_chores(loop);
   rl_loop_arm(loop);
 }

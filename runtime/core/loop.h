@@ -104,6 +104,8 @@ static inline void rl_loop_ready_after_poll(rl_loop *loop, rl_job *job) {
 static inline void rl_loop_before_poll(rl_loop *loop, rl_chore *chore) {
   if (!rl_link_linked(&chore->link)) rl_list_push(&loop->chores, &chore->link);
 }
+// For whoever leaves the next poll to somebody else.
+void rl_loop_do_chores(rl_loop *loop);
 
 // Nanoseconds, fresh, monotonic; stands still under a virtual clock.
 uint64_t rl_loop_now(rl_loop *loop);

@@ -3,11 +3,13 @@
 #include "lua/host/rille.h"
 #include "tests/unit/test.h"
 
+#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -511,6 +513,57 @@ static void test_idle(void) {
   close_runtime(rt);
 }
 
+static int connect_to(int port) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  EXPECT(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+  return fd;
+}
+
+// Turns the runtime as its descriptor and its timeout say until `fd` is readable.
+static void turn_until_readable(rille_runtime *rt, int fd) {
+  struct pollfd both[2] = {{rille_backend_fd(rt), POLLIN, 0}, {fd, POLLIN, 0}};
+  for (;;) {
+    EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+    int timeout = rille_backend_timeout(rt);
+    int told = poll(both, 2, timeout < 0 || timeout > 2000 ? 2000 : timeout);
+    if (both[1].revents) return;
+    if (told > 0 || timeout == 0) continue;
+    EXPECT(!"nothing comes, and the runtime sleeps");
+    return;
+  }
+}
+
+// What a turn leaves to be done before the next poll is done before the host polls.
+static void test_answers_leave(void) {
+  static const char script[] =
+      "local rille = require 'rille' "
+      "local server <close> = require('rille.http').serve { port = 0, handler = function() "
+      "  local told = false"
+      "  return { body = function() "
+      "    if told then rille.sleep(1000) end "
+      "    told = true return 'x' end } "
+      "end } "
+      "PORT = server.port rille.sleep(1000)";
+  static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  rille_runtime *rt = open_runtime(0);
+  outcome o = {0};
+  load(rt, script);
+  EXPECT(rille_call_async(rt, 0, NULL, on_done, &o, NULL) == RILLE_OK);
+  EXPECT(rille_run(rt, RILLE_RUN_NOWAIT) == RILLE_OK);
+  lua_State *L = rille_lua(rt);
+  lua_getglobal(L, "PORT");
+  int fd = connect_to((int)lua_tointeger(L, -1));
+  lua_pop(L, 1);
+  char answer[512];
+  EXPECT_EQ(write(fd, request, sizeof request - 1), sizeof request - 1);
+  turn_until_readable(rt, fd);
+  EXPECT(recv(fd, answer, sizeof answer, MSG_DONTWAIT) > 0);
+  close(fd);
+  close_runtime(rt);
+}
+
 #if !defined(__SANITIZE_THREAD__)
 static void *interrupt_elsewhere(void *ud) {
   usleep(20000);
@@ -557,6 +610,7 @@ int main(int argc, char **argv) {
   test_foreign_loop();
   test_timer_in_descriptor();
   test_idle();
+  test_answers_leave();
 #if !defined(__SANITIZE_THREAD__)  // it holds signals back until a system call
   test_interrupt();
 #endif
