@@ -110,8 +110,9 @@ static const struct {
 static int read_valued(rl_command_line *line, char **word, const char **complaint) {
   for (size_t i = 0; i < sizeof valued / sizeof *valued; i++) {
     size_t length = strlen(valued[i].name);
+    if (strncmp(*word, valued[i].name, length) != 0) continue;
     bool joined = word[0][length] == '=';
-    if (strncmp(*word, valued[i].name, length) != 0 || (word[0][length] && !joined)) continue;
+    if (word[0][length] && !joined) continue;
     const char *value = joined ? *word + length + 1 : valued[i].apart ? word[1] : NULL;
     if (value && *value && valued[i].read(line, value)) return joined ? 1 : 2;
     *complaint = valued[i].complaint;
