@@ -110,6 +110,27 @@ describe("a WebSocket", function()
     assert.same({ 4001, 4001, reader = 4001, server = { 4001, "enough" } }, seen)
   end)
 
+  it("that is closed gets the answer also when the task that receives is cancelled meanwhile", function()
+    local go = rille.event()
+    local server <close> = serve(function(ws)
+      go:wait()
+      echo(ws)
+    end)
+    local ws <close> = connect(server)
+    rille.group(function(g)
+      local reader = g:spawn(echo, ws)
+      local closers = {}
+      rille.yield()
+      for i = 1, 2 do closers[i] = g:async(ws.close, ws, 4001) end
+      rille.yield()
+      reader:cancel()
+      rille.yield()
+      go:set()
+      for i = 1, 2 do closers[i]:await() end
+      assert.equal(4001, ws.close_code)
+    end)
+  end)
+
   it("tells the peer how it was left", function()
     for code, leave in pairs {
       [1000] = function() end,

@@ -20,6 +20,7 @@ typedef struct websocket {
   bool awaiting;   // a ping was sent, and nothing has come since
   uint64_t moved;  // bytes of messages that went
   uint64_t moved_then;  // when the last silence was noted
+  rl_lot closing;       // tasks that wait for what the one that receives gets
   int code;             // the connection's end: a close code, or 0
   size_t reason_len;
   char reason[RL_WS_CONTROL_MAX];
@@ -31,10 +32,15 @@ static int ws_send(lua_State *L);
 static int ws_try_send(lua_State *L);
 static int ws_status(lua_State *L);
 static int ws_receives(lua_State *L);
+static int ws_await(lua_State *L);
+static int ws_wake(lua_State *L);
 static int ws_cut(lua_State *L);
 static const luaL_Reg methods[] = {
-    {"receive", ws_receive},   {"send", ws_send}, {"try_send", ws_try_send}, {"status", ws_status},
-    {"receives", ws_receives}, {"cut", ws_cut},   {"__gc", ws_gc},           {NULL, NULL},
+    {"receive", ws_receive},   {"send", ws_send},
+    {"try_send", ws_try_send}, {"status", ws_status},
+    {"receives", ws_receives}, {"await", ws_await},
+    {"wake", ws_wake},         {"cut", ws_cut},
+    {"__gc", ws_gc},           {NULL, NULL},
 };
 static const rl_class websocket_class = {"rille.http.native.WebSocket", sizeof(websocket), methods};
 
@@ -189,6 +195,7 @@ static int received(lua_State *L, int status, lua_KContext ctx) {
   websocket *w = lua_touserdata(L, 1);
   rl_loop_timer_stop(w->stream->loop, &w->timer);
   rl_stream_read_done(w->stream, rl_current(L));
+  if (rl_current(L)->aborted) rl_lot_wake_all(&w->closing, 0);
   rl_awaited(L, &w->stream->reader);
   return receive_more(L, status, ctx);
 }
@@ -356,6 +363,27 @@ static int ws_receives(lua_State *L) {
   return 1;
 }
 
+static int woken(lua_State *L, int status, lua_KContext op) {
+  (void)status;
+  rl_awaited(L, (rl_op *)op);
+  return 0;
+}
+
+// await(): waits until the task that receives is cancelled, or wake() is called.
+static int ws_await(lua_State *L) {
+  static const rl_op_kind kind = {"websocket:close", rl_lot_stop, NULL, RL_HOLD_NONE};
+  websocket *w = check_ws(L);
+  rl_checkpoint(L);
+  rl_task *t = rl_current(L);
+  rl_task_park(t, &w->closing, &kind, w);
+  return rl_await(L, &t->wait, woken, (lua_KContext)&t->wait);
+}
+
+static int ws_wake(lua_State *L) {
+  rl_lot_wake_all(&check_ws(L)->closing, 0);
+  return 0;
+}
+
 // cut(): a send was cancelled in the middle of a frame.
 static int ws_cut(lua_State *L) {
   lua_pushboolean(L, is_cut(check_ws(L)));
@@ -385,6 +413,7 @@ static int websocket_open(lua_State *L) {
   w->server = server;
   w->ping = ping > 0 && ping < 1e9 ? (uint64_t)(ping * 1e9) : RL_NEVER;
   rl_timer_init(&w->timer, on_silence);
+  rl_lot_init(&w->closing);
   rl_ws_reader_init(&w->reader, server, deflate, (uint64_t)limit);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 1);

@@ -29,7 +29,7 @@ local function open(stream, is_server, deflate, options, bits)
   local limit = options.limit or LIMIT
   return setmetatable({
     _stream = stream, _deflate = deflate or false, _bits = bits, _limit = limit, _lock = rille.lock(), _turns = 0, _over = false,
-    _done = false,
+    _closing = false,
     _native = native.open(stream, is_server, deflate ~= nil, limit, options.ping or PING),
   }, WebSocket)
 end
@@ -40,7 +40,7 @@ function WebSocket:_ended()
   local code, reason = self._native:status()
   self.close_code, self.close_reason = self._code or code or 1006, reason
   self._stream:close()
-  if self._done then self._done:set() end
+  self._native:wake()
 end
 
 function WebSocket:_fail(code)
@@ -57,9 +57,9 @@ end
 --- @raise EBUSY another task receives
 function WebSocket:recv()
   if self._over then return nil end
-  if self._done and self._native:receives() then -- who closes waits for the answer
-    self._done:wait()
-    return nil
+  while self._closing and self._native:receives() do -- who closes waits for the answer
+    self._native:await()
+    if self._over then return nil end
   end
   local data, kind, compressed = self._native:receive()
   if data == nil then
@@ -116,11 +116,16 @@ function WebSocket:close(code, reason)
   if #reason > 123 then error("the reason is longer than 123 bytes", 2) end
   local _ended <close> = setmetatable({}, { __close = function() self:_ended() end })
   if self._native:cut() then return end
-  self._done = self._done or rille.event()
+  self._closing = true
   self._native:send(CLOSE, reason, code)
   rille.move_on_after(CLOSE_TIME, function()
-    if self._native:receives() then return self._done:wait() end -- that task gets the answer
-    while pcall(self._native.receive, self._native) and not self._native:status() do end
+    while not self._over and not self._native:status() do
+      if self._native:receives() then
+        self._native:await() -- that task gets the answer
+      elseif not pcall(self._native.receive, self._native) then
+        return
+      end
+    end
   end)
 end
 
