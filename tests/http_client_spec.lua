@@ -486,6 +486,16 @@ describe("options", function()
     end
   end)
 
+  it("that are wrong name the line of the caller", function()
+    local session = http.session {}
+    for _, options in ipairs { { url = "ftp://a" }, { url = "http://a b" }, { url = "http://a", body = "x", json = 1 } } do
+      for _, ask in ipairs { http.fetch, function(o) return http.get(o.url, o) end, function(o) return session:get(o.url, o) end } do
+        local _, err = pcall(function() local answer = ask(options) return answer end)
+        assert.matches("^tests/http_client_spec.lua:%d+: ", err)
+      end
+    end
+  end)
+
   it("of a request take the place of its session's, in any case", function()
     local server <close> = serve(function(r) return r.headers.a end)
     local session = http.session { url = server.url, headers = { A = "default" } }

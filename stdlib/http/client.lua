@@ -83,10 +83,10 @@ end
 
 local function check_url(options)
   local url = options.url
-  if not url then error("option 'url' is needed", 4) end
+  if not url then error("option 'url' is needed", 5) end
   local sound, is_http = native.look_at(url)
-  if not sound then error("the URL holds a control character or a space", 4) end
-  if not is_http then error(("'%s' is no http or https URL"):format(url), 4) end
+  if not sound then error("the URL holds a control character or a space", 5) end
+  if not is_http then error(("'%s' is no http or https URL"):format(url), 5) end
   if options.query then
     local query = encode(options.query)
     local before, fragment = url:match "^([^#]*)(.*)$"
@@ -134,7 +134,7 @@ end
 
 local function body_of(options)
   local count = (options.body and 1 or 0) + (options.json ~= nil and 1 or 0) + (options.form and 1 or 0)
-  if count > 1 then error("options 'body', 'json' and 'form' exclude each other", 4) end
+  if count > 1 then error("options 'body', 'json' and 'form' exclude each other", 5) end
   if options.json ~= nil then return require("rille.json").encode(options.json), "application/json" end
   if options.form then return encode(options.form), "application/x-www-form-urlencoded" end
   return options.body, type(options.body) == "string" and "application/octet-stream" or nil
