@@ -398,6 +398,20 @@ describe("an answer", function()
     end
   end)
 
+  it("of events names the line that sends what is none", function()
+    local told = {}
+    local running <close> = serve(function()
+      return http.sse(function(send)
+        for _, options in ipairs { { evnt = 1 }, { id = "a\nb" } } do
+          told[#told + 1] = select(2, pcall(function() send("x", options) end))
+        end
+      end)
+    end)
+    assert.equal(200, (get "/"))
+    assert.matches("^tests/http_parts_spec.lua:%d+: send: unknown option 'evnt'", told[1])
+    assert.matches("^tests/http_parts_spec.lua:%d+: id holds a line end", told[2])
+  end)
+
   it("of events is sent by its producer alone", function()
     local told
     local running <close> = serve(function()

@@ -65,13 +65,11 @@ end
 
 local function event(data, options)
   local lines = {}
-  check(options, event_known, "send")
-  options = options or {}
   for _, name in ipairs { "event", "id" } do
     local value = options[name]
     if value then
       value = tostring(value)
-      if value:find "[\r\n%z]" then error(name .. " holds a line end", 3) end
+      if value:find "[\r\n%z]" then error(name .. " holds a line end", 4) end
       lines[#lines + 1] = name .. ": " .. value
     end
   end
@@ -110,7 +108,10 @@ function respond.sse(produce)
   local events = setmetatable({}, Events)
   events.next = coroutine.wrap(function()
     events.producer = coroutine.running()
-    produce(function(data, options) events:send(data, options) end)
+    produce(function(data, options)
+      check(options, event_known, "send")
+      events:send(data, options or {})
+    end)
   end)
   return {
     headers = { ["Content-Type"] = "text/event-stream", ["Cache-Control"] = "no-cache", ["X-Accel-Buffering"] = "no" },
