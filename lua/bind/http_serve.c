@@ -442,7 +442,7 @@ rl_http_box *rl_http_box_new(rl_http_server *server, rl_stream *stream,
   *err = UV_ENOMEM;
   if (!b) return NULL;
   b->owner.kind = kind;
-  *err = rl_http_conn_init(&b->conn, server, stream, NULL);
+  *err = rl_http_conn_init(&b->conn, server, stream);
   if (*err == 0) return b;
   free(b);
   return NULL;

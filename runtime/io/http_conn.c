@@ -1,7 +1,6 @@
 // The server's side of an HTTP/1 connection.
 #include "runtime/io/http_conn.h"
 
-#include "runtime/core/scope.h"
 #include "runtime/io/http_body.h"
 
 static rl_stop stop_waiting(rl_op *op) {
@@ -82,11 +81,10 @@ static void on_out(rl_stream_above *above) {
   if (!rl_stream_writing(c->stream)) rl_http_conn_flush(c);
 }
 
-int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream, rl_task *task) {
+int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream) {
   if (stream->above || rl_stream_reading(stream) || rl_stream_writing(stream)) return UV_EBUSY;
   c->server = server;
   c->stream = stream;
-  c->task = task;
   c->above = (rl_stream_above){on_in, on_out};
   rl_link_init(&c->unflushed);
   rl_link_init(&c->turn);

@@ -111,7 +111,7 @@ typedef struct rl_http_conn {
 
 // The stream must be open; the caller keeps it, and closes it. rl_http_conn_fini may follow at
 // once.
-int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream, rl_task *task);
+int rl_http_conn_init(rl_http_conn *c, rl_http_server *server, rl_stream *stream);
 void rl_http_conn_fini(rl_http_conn *c);
 
 // Parses the next head at the front of c->stream->in; as rl_http1_parse_request.
