@@ -48,12 +48,12 @@ rl_ltask *rl_spawn(lua_State *L, rl_scope *home, int nargs, rl_mode mode) {
   if (!rl_scope_open(home)) rl_raise(L, "CLOSED", "spawn: the scope has ended");
   int site = rl_site_here(L), values = values_here(st);
   if (RL_UNLIKELY(st->pool_count == 0 || values)) luaL_checkstack(L, 4, "spawn");
-  if (RL_UNLIKELY(values)) values = share_values(L, values);
   rl_co co = rl_co_take(L, st);
   if (nargs > FEW && !lua_checkstack(co.L, nargs + 3)) {
     rl_co_give(st, co);
     luaL_error(L, "spawn: too many arguments");
   }
+  if (RL_UNLIKELY(values)) values = share_values(L, values);
   lua_pushcfunction(co.L, rl_task_main);
   lua_pushcfunction(co.L, rl_trace_handler);
   lua_xmove(L, co.L, nargs + 1);
