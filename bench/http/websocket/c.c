@@ -1,16 +1,11 @@
 // websocket, the floor: C on epoll, for texts of 32 bytes in whole frames; what one read brought is
 // answered by one write. Prints its port and serves until killed.
-#include <arpa/inet.h>
+#include "bench/http/epoll.h"
+
 #include <openssl/evp.h>
 #include <openssl/sha.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { EVENTS = 256, TEXT = 32, FRAME = 6 + TEXT };
+enum { TEXT = 32, FRAME = 6 + TEXT };
 
 static void shake_hands(int fd, const char *head) {
   static const char field[] = "Sec-WebSocket-Key: ";
@@ -50,30 +45,4 @@ static void serve(int fd) {
   if (write(fd, out, size) < 0) close(fd);
 }
 
-static int listen_on_a_free_port(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t length = sizeof address;
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 511) < 0) exit(1);
-  getsockname(fd, (struct sockaddr *)&address, &length);
-  printf("%d\n", ntohs(address.sin_port));
-  fflush(stdout);
-  return fd;
-}
-
-int main(void) {
-  int listener = listen_on_a_free_port(), epoll = epoll_create1(0);
-  struct epoll_event events[EVENTS], event = {.events = EPOLLIN, .data.fd = listener};
-  epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-  for (;;) {
-    int n = epoll_wait(epoll, events, EVENTS, -1);
-    for (int i = 0; i < n; i++) {
-      if (events[i].data.fd != listener) {
-        serve(events[i].data.fd);
-        continue;
-      }
-      event.data.fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
-      epoll_ctl(epoll, EPOLL_CTL_ADD, event.data.fd, &event);
-    }
-  }
-}
+int main(void) { serve_all(); }
