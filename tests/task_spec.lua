@@ -159,6 +159,24 @@ describe("tasks", function()
     assert.truthy(tostring(t):find("worker", 1, true))
   end)
 
+  it("that have ended are not taken for those that use their places again", function()
+    rille.group(function(g)
+      local old = {}
+      for i = 1, 100 do old[i] = g:spawn(function() end) end
+      for _, task in ipairs(old) do task:await() end
+      local fresh = {}
+      for i = 1, 100 do fresh[i] = g:spawn(rille.sleep, 1) end
+      rille.yield()
+      for _, task in ipairs(old) do
+        assert.equal("done", task:status())
+        assert.equal(0, select("#", task:await()))
+        task:cancel()
+      end
+      for _, task in ipairs(fresh) do assert.equal("blocked", task:status()) end
+      for _, task in ipairs(fresh) do task:await() end -- none was cancelled
+    end)
+  end)
+
   it("are listed by rille.tasks", function()
     local t = rille.spawn(rille.sleep, 1)
     local found

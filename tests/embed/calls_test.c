@@ -252,6 +252,16 @@ static void *live(void *ud) {
   return NULL;
 }
 
+// The longest timeout is none: it does not wrap around.
+static void test_endless_timeout(void) {
+  rille_runtime *rt = open_runtime(0);
+  static const char text[] = "require('rille').sleep(0.001)";
+  EXPECT(rille_load(rt, text, sizeof text - 1, "=f") == RILLE_OK);
+  rille_call_options o = {.size = sizeof o, .timeout_ns = UINT64_MAX};
+  EXPECT_EQ(rille_call_wait(rt, 0, 0, &o), RILLE_OK);
+  close_runtime(rt);
+}
+
 static void test_runtimes_on_threads(void) {
   pthread_t threads[3];
   int ended[3] = {0};
@@ -271,6 +281,7 @@ int main(void) {
   test_many_arguments();
   test_interrupted_before();
   test_line_keeps_nothing();
+  test_endless_timeout();
   test_runtimes_on_threads();
   return test_result();
 }
